@@ -1,0 +1,363 @@
+//! A progress event as producers push it, checked at the border.
+
+use bytes::Bytes;
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::{
+    id::Id,
+    stage::{Stage, StepStatus},
+};
+
+/// Largest event in bytes, as JSON.
+pub const MAX_EVENT_BYTES: usize = 16 * 1024;
+/// Longest `detail` in characters.
+pub const MAX_DETAIL_CHARS: usize = 200;
+/// Longest `label` in characters.
+pub const MAX_LABEL_CHARS: usize = 100;
+
+/// Fields a viewer's event gets from the server; a producer's own are dropped.
+const SERVER_FIELDS: [&str; 3] = ["patient_id", "step", "total_steps"];
+
+/// Tells of one step of one document.
+///
+/// Only the document and the stage are required. Fields this type does not know are kept in
+/// `extra` and passed through to viewers.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ProgressEvent {
+    /// The document.
+    pub document_id: Id,
+    /// The step.
+    pub stage: Stage,
+    /// How far the step is.
+    pub status: StepStatus,
+    /// Percent of the whole way, 0–100; by stage when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub percent: Option<u8>,
+    /// Words for the step: one line of plain text without health data; by stage when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// One more line, at most 200 characters, without health data.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// When it happened, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timestamp: Option<String>,
+    /// Names the event, so that a retry that lands twice is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_id: Option<Id>,
+    /// Which try of the document this is, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<u32>,
+    /// What else the producer said.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+/// Tells what is wrong with a pushed event, and what is allowed.
+#[derive(Debug, thiserror::Error)]
+pub enum ProgressError {
+    /// Over [`MAX_EVENT_BYTES`].
+    #[error("an event is at most {MAX_EVENT_BYTES} bytes of JSON, this one has {0}")]
+    TooLarge(usize),
+    /// Not JSON, or nested too deeply.
+    #[error("an event is one JSON object")]
+    Json(#[from] serde_json::Error),
+    /// JSON, but not an object.
+    #[error("an event is one JSON object, not another JSON value")]
+    NotAnObject,
+    /// A required field is not there.
+    #[error("`{0}` is required")]
+    Missing(&'static str),
+    /// A field holds something else than it may.
+    #[error("`{field}` must be {allowed}")]
+    Field {
+        /// Which field.
+        field: &'static str,
+        /// What it may hold.
+        allowed: String,
+    },
+}
+
+impl ProgressError {
+    /// Names the kind of fault for logs and metrics, without anything of the event.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::TooLarge(_) => "too_large",
+            Self::Json(_) | Self::NotAnObject => "not_json",
+            Self::Missing(_) | Self::Field { .. } => "invalid",
+        }
+    }
+}
+
+impl ProgressEvent {
+    /// Tells that `document` is at `stage`, with the stage's own status.
+    #[must_use]
+    pub fn new(document: Id, stage: Stage) -> Self {
+        Self {
+            document_id: document,
+            stage,
+            status: stage.default_status(),
+            percent: None,
+            label: None,
+            detail: None,
+            timestamp: None,
+            event_id: None,
+            attempt: None,
+            extra: Map::new(),
+        }
+    }
+
+    /// Sets how far the step is.
+    #[must_use]
+    pub const fn with_status(mut self, status: StepStatus) -> Self {
+        self.status = status;
+        self
+    }
+
+    /// Sets the percent of the whole way; above 100 counts as 100.
+    #[must_use]
+    pub fn with_percent(mut self, percent: u8) -> Self {
+        self.percent = Some(percent.min(100));
+        self
+    }
+
+    /// Sets the second line; control characters become spaces and 200 characters are kept.
+    #[must_use]
+    pub fn with_detail(mut self, detail: &str) -> Self {
+        let line = detail.chars().map(|c| if c.is_control() { ' ' } else { c });
+        self.detail = Some(line.take(MAX_DETAIL_CHARS).collect());
+        self
+    }
+
+    /// Sets which try of the document this is, from 1.
+    #[must_use]
+    pub const fn with_attempt(mut self, attempt: u32) -> Self {
+        self.attempt = Some(attempt);
+        self
+    }
+
+    /// Parses what a producer pushed.
+    ///
+    /// # Errors
+    /// [`ProgressError`] names the field and what it may hold.
+    pub fn parse(json: &[u8]) -> Result<Self, ProgressError> {
+        if json.len() > MAX_EVENT_BYTES {
+            return Err(ProgressError::TooLarge(json.len()));
+        }
+        match serde_json::from_slice(json)? {
+            Value::Object(fields) => Self::from_fields(fields),
+            _ => Err(ProgressError::NotAnObject),
+        }
+    }
+
+    /// Takes the known fields out of a JSON object and keeps the rest.
+    ///
+    /// # Errors
+    /// [`ProgressError`] names the field and what it may hold.
+    pub fn from_fields(mut fields: Map<String, Value>) -> Result<Self, ProgressError> {
+        let stage = take_stage(&mut fields)?;
+        Ok(Self {
+            document_id: take_id(&mut fields, "document_id")?.ok_or(ProgressError::Missing("document_id"))?,
+            stage,
+            status: take_status(&mut fields)?.unwrap_or(stage.default_status()),
+            percent: take_percent(&mut fields)?,
+            label: take_line(&mut fields, "label", MAX_LABEL_CHARS)?,
+            detail: take_line(&mut fields, "detail", MAX_DETAIL_CHARS)?,
+            timestamp: take_timestamp(&mut fields)?,
+            event_id: take_id(&mut fields, "event_id")?,
+            attempt: take_attempt(&mut fields)?,
+            extra: without_server_fields(fields),
+        })
+    }
+
+    /// Gives the event its id and time where the producer gave none, and answers the id.
+    pub fn stamp(&mut self, now: DateTime<Utc>) -> Id {
+        self.timestamp.get_or_insert_with(|| now.to_rfc3339_opts(SecondsFormat::Millis, true));
+        self.event_id.get_or_insert_with(Id::random).clone()
+    }
+
+    /// Writes the event as producers push it.
+    ///
+    /// # Errors
+    /// [`ProgressError::TooLarge`] when `extra` brings it over [`MAX_EVENT_BYTES`].
+    pub fn to_payload(&self) -> Result<Bytes, ProgressError> {
+        let json = serde_json::to_vec(self)?;
+        if json.len() > MAX_EVENT_BYTES {
+            return Err(ProgressError::TooLarge(json.len()));
+        }
+        Ok(json.into())
+    }
+
+    /// Says whether the event ends its document.
+    #[must_use]
+    pub fn is_terminal(&self) -> bool {
+        self.status == StepStatus::Failed
+            || (self.stage == Stage::MatchingComplete && self.status == StepStatus::Completed)
+    }
+}
+
+fn wrong(field: &'static str, allowed: impl Into<String>) -> ProgressError {
+    ProgressError::Field { field, allowed: allowed.into() }
+}
+
+fn take(fields: &mut Map<String, Value>, field: &str) -> Option<Value> {
+    fields.remove(field).filter(|value| !value.is_null())
+}
+
+fn take_text(fields: &mut Map<String, Value>, field: &'static str) -> Result<Option<String>, ProgressError> {
+    match take(fields, field) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(wrong(field, "a string")),
+    }
+}
+
+fn take_id(fields: &mut Map<String, Value>, field: &'static str) -> Result<Option<Id>, ProgressError> {
+    let Some(text) = take_text(fields, field)? else { return Ok(None) };
+    let allowed = |_| wrong(field, "1–128 characters of A–Z a–z 0–9 _ - .");
+    Id::parse(&text).map(Some).map_err(allowed)
+}
+
+fn take_stage(fields: &mut Map<String, Value>) -> Result<Stage, ProgressError> {
+    let text = take_text(fields, "stage")?.ok_or(ProgressError::Missing("stage"))?;
+    text.parse().map_err(|_| wrong("stage", one_of(&Stage::ALL.map(Stage::as_str))))
+}
+
+fn take_status(fields: &mut Map<String, Value>) -> Result<Option<StepStatus>, ProgressError> {
+    let Some(text) = take_text(fields, "status")? else { return Ok(None) };
+    let allowed = |_| wrong("status", one_of(&StepStatus::ALL.map(StepStatus::as_str)));
+    text.parse().map(Some).map_err(allowed)
+}
+
+fn one_of(words: &[&str]) -> String {
+    format!("one of {}", words.join(", "))
+}
+
+fn take_percent(fields: &mut Map<String, Value>) -> Result<Option<u8>, ProgressError> {
+    let Some(value) = take(fields, "percent") else { return Ok(None) };
+    match value.as_f64() {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be 0–100")]
+        Some(percent) if (0.0..=100.0).contains(&percent) => Ok(Some(percent as u8)),
+        _ => Err(wrong("percent", "a number from 0 to 100")),
+    }
+}
+
+fn take_attempt(fields: &mut Map<String, Value>) -> Result<Option<u32>, ProgressError> {
+    let Some(value) = take(fields, "attempt") else { return Ok(None) };
+    let attempt = value.as_u64().filter(|attempt| (1..=10_000).contains(attempt));
+    let attempt = attempt.and_then(|attempt| u32::try_from(attempt).ok());
+    attempt.map(Some).ok_or_else(|| wrong("attempt", "a whole number from 1 to 10000"))
+}
+
+fn take_line(
+    fields: &mut Map<String, Value>,
+    field: &'static str,
+    most: usize,
+) -> Result<Option<String>, ProgressError> {
+    let text = take_text(fields, field)?;
+    let is_line = |text: &String| text.chars().count() <= most && !text.chars().any(char::is_control);
+    match text {
+        Some(text) if !is_line(&text) => {
+            Err(wrong(field, format!("one line of plain text of at most {most} characters")))
+        }
+        text => Ok(text),
+    }
+}
+
+fn take_timestamp(fields: &mut Map<String, Value>) -> Result<Option<String>, ProgressError> {
+    let Some(text) = take_text(fields, "timestamp")? else { return Ok(None) };
+    match DateTime::parse_from_rfc3339(&text) {
+        Ok(_) if text.len() <= 64 => Ok(Some(text)),
+        _ => Err(wrong("timestamp", "a time as in RFC 3339, for example 2026-04-05T12:00:00Z")),
+    }
+}
+
+fn without_server_fields(mut fields: Map<String, Value>) -> Map<String, Value> {
+    for field in SERVER_FIELDS {
+        fields.remove(field);
+    }
+    fields
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn parse(value: &Value) -> Result<ProgressEvent, ProgressError> {
+        ProgressEvent::parse(value.to_string().as_bytes())
+    }
+
+    #[test]
+    fn only_document_and_stage_are_required() {
+        let event = parse(&json!({"document_id": "d1", "stage": "ocr_started"})).unwrap();
+
+        assert_eq!(event.status, StepStatus::Started);
+        assert_eq!(event, ProgressEvent::new(Id::parse("d1").unwrap(), Stage::OcrStarted));
+    }
+
+    #[test]
+    fn unknown_fields_pass_and_server_fields_do_not() {
+        let event = parse(&json!({
+            "document_id": "d1", "stage": "ocr_started", "page": 2, "step": 9, "patient_id": "p1"
+        }))
+        .unwrap();
+
+        assert_eq!(Value::Object(event.extra), json!({"page": 2}));
+    }
+
+    #[test]
+    fn each_bad_field_is_named_with_what_is_allowed() {
+        let good = json!({"document_id": "d1", "stage": "ocr_started"});
+        let bad = [
+            ("document_id", json!("a\nb")),
+            ("stage", json!("ocr\nstarted")),
+            ("stage", json!(4)),
+            ("status", json!("done")),
+            ("percent", json!(101)),
+            ("percent", json!("50")),
+            ("label", json!("two\nlines")),
+            ("detail", json!("x".repeat(201))),
+            ("detail", json!("event: done\r\n\r\n")),
+            ("timestamp", json!("yesterday")),
+            ("event_id", json!("a\rb")),
+            ("attempt", json!(0)),
+        ];
+        for (field, value) in bad {
+            let mut event = good.clone();
+            event[field] = value;
+
+            let error = parse(&event).unwrap_err();
+
+            assert!(error.to_string().contains(&format!("`{field}`")), "{field}: {error}");
+        }
+    }
+
+    #[test]
+    fn large_deep_and_broken_json_is_refused() {
+        let large = json!({"document_id": "d1", "stage": "ocr_started", "pad": "x".repeat(MAX_EVENT_BYTES)});
+        let deep = format!("{}1{}", "[".repeat(5_000), "]".repeat(5_000));
+
+        assert!(matches!(parse(&large), Err(ProgressError::TooLarge(_))));
+        assert!(matches!(ProgressEvent::parse(deep.as_bytes()), Err(ProgressError::Json(_))));
+        assert!(matches!(ProgressEvent::parse(b"{\"document_id\":\"\xff\"}"), Err(ProgressError::Json(_))));
+        assert!(matches!(ProgressEvent::parse(b"[]"), Err(ProgressError::NotAnObject)));
+    }
+
+    #[test]
+    fn a_stamped_event_survives_its_payload() {
+        let mut event = ProgressEvent::new(Id::parse("d1").unwrap(), Stage::OcrComplete)
+            .with_percent(200)
+            .with_detail("page 1\nof 2")
+            .with_attempt(2);
+
+        event.stamp(DateTime::UNIX_EPOCH);
+
+        assert_eq!(event.percent, Some(100));
+        assert_eq!(event.detail.as_deref(), Some("page 1 of 2"));
+        assert_eq!(ProgressEvent::parse(&event.to_payload().unwrap()).unwrap(), event);
+    }
+}
