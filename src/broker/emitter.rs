@@ -1,0 +1,212 @@
+//! Hands events to the broker without holding up the work they tell of.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{Instant, sleep, timeout},
+};
+
+use super::{Broker, BrokerError, Publication};
+use crate::{
+    clock::Clock,
+    event::{Channel, Id, ProgressError, ProgressEvent},
+    telemetry::{DropReason, Metrics},
+};
+
+/// Most events handed to the broker in one call.
+const BATCH: usize = 128;
+/// Longest wait for one answer of the broker.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// First and longest pause between tries; each is jittered by half.
+const RETRY_PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
+
+/// How long and how many events an [`Emitter`] keeps while the broker is down.
+#[derive(Clone, Copy, Debug)]
+pub struct EmitterLimits {
+    /// Events waiting. Default 1,000; more are dropped, counted and logged.
+    pub queue: usize,
+    /// How long an event is tried. Default 60 s.
+    pub patience: Duration,
+}
+
+impl Default for EmitterLimits {
+    fn default() -> Self {
+        Self { queue: 1_000, patience: Duration::from_secs(60) }
+    }
+}
+
+/// Emits progress in the background: in order, with retries, within a budget. Clones share it.
+#[derive(Clone)]
+pub struct Emitter {
+    queue: mpsc::Sender<Queued>,
+    clock: Clock,
+    metrics: Arc<Metrics>,
+}
+
+/// Tells why an event was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum EmitError {
+    /// The event itself is wrong.
+    #[error(transparent)]
+    Invalid(#[from] ProgressError),
+    /// Too many events wait, because the broker is down or slow.
+    #[error("too many events are waiting for the broker; send this one again later")]
+    Full,
+}
+
+/// Becomes true when the event is in the broker's hands.
+pub struct Stored(oneshot::Receiver<bool>);
+
+enum Queued {
+    Event { publication: Publication, since: Instant, stored: Option<oneshot::Sender<bool>> },
+    Flush(oneshot::Sender<()>),
+}
+
+impl Emitter {
+    /// Starts the background task that publishes to `broker`.
+    #[must_use]
+    pub fn start(
+        broker: Arc<dyn Broker>,
+        clock: Clock,
+        metrics: Arc<Metrics>,
+        limits: EmitterLimits,
+    ) -> Self {
+        let (queue, waiting) = mpsc::channel(limits.queue.max(1));
+        let publisher = Publisher { broker, metrics: Arc::clone(&metrics), patience: limits.patience };
+        tokio::spawn(publisher.run(waiting));
+        Self { queue, clock, metrics }
+    }
+
+    /// Emits one step of a patient's document and returns at once with its event id.
+    ///
+    /// It never fails and never waits: an event that cannot be taken or delivered is counted
+    /// and logged. Call [`Emitter::flush`] before a process ends.
+    pub fn emit_progress(&self, patient: &Id, mut event: ProgressEvent) -> Id {
+        let event_id = event.stamp(self.clock.now());
+        if let Err(error) = self.enqueue(patient, &event, None) {
+            tracing::warn!(%error, "an event was dropped");
+        }
+        event_id
+    }
+
+    /// Emits one step and answers its event id and whether it has been stored yet.
+    ///
+    /// # Errors
+    /// [`EmitError`] when the event is wrong or too many wait.
+    pub fn submit_progress(&self, patient: &Id, mut event: ProgressEvent) -> Result<(Id, Stored), EmitError> {
+        let event_id = event.stamp(self.clock.now());
+        let (stored, receiver) = oneshot::channel();
+        self.enqueue(patient, &event, Some(stored))?;
+        Ok((event_id, Stored(receiver)))
+    }
+
+    /// Waits until all events emitted before are stored or given up; false when `within` is over.
+    pub async fn flush(&self, within: Duration) -> bool {
+        let (done, flushed) = oneshot::channel();
+        let flush = async { self.queue.send(Queued::Flush(done)).await.is_ok() && flushed.await.is_ok() };
+        timeout(within, flush).await.unwrap_or(false)
+    }
+
+    fn enqueue(
+        &self,
+        patient: &Id,
+        event: &ProgressEvent,
+        stored: Option<oneshot::Sender<bool>>,
+    ) -> Result<(), EmitError> {
+        let payload = event.to_payload().inspect_err(|_| self.metrics.dropped(DropReason::Invalid))?;
+        let publication = Publication { channel: Channel::documents(patient.clone()), payload };
+        let queued = Queued::Event { publication, since: Instant::now(), stored };
+        self.queue.try_send(queued).map_err(|_| {
+            self.metrics.dropped(DropReason::QueueFull);
+            EmitError::Full
+        })
+    }
+}
+
+impl Stored {
+    /// Waits at most `within`; false when the event is still waiting or was given up.
+    pub async fn within(self, within: Duration) -> bool {
+        matches!(timeout(within, self.0).await, Ok(Ok(true)))
+    }
+}
+
+/// The background half of an [`Emitter`].
+struct Publisher {
+    broker: Arc<dyn Broker>,
+    metrics: Arc<Metrics>,
+    patience: Duration,
+}
+
+struct Waiting {
+    publication: Publication,
+    since: Instant,
+    stored: Option<oneshot::Sender<bool>>,
+}
+
+impl Publisher {
+    async fn run(self, mut queue: mpsc::Receiver<Queued>) {
+        let mut taken = Vec::with_capacity(BATCH);
+        while queue.recv_many(&mut taken, BATCH).await > 0 {
+            let mut events = Vec::new();
+            for queued in taken.drain(..) {
+                match queued {
+                    Queued::Event { publication, since, stored } => {
+                        events.push(Waiting { publication, since, stored });
+                    }
+                    Queued::Flush(done) => {
+                        self.publish_all(std::mem::take(&mut events)).await;
+                        let _ = done.send(());
+                    }
+                }
+            }
+            self.publish_all(events).await;
+        }
+    }
+
+    async fn publish_all(&self, mut events: Vec<Waiting>) {
+        let mut pause = RETRY_PAUSES.0;
+        while !events.is_empty() {
+            events = self.publish_once(events).await;
+            if events.is_empty() {
+                return;
+            }
+            sleep(pause.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
+            pause = (pause * 2).min(RETRY_PAUSES.1);
+        }
+    }
+
+    /// Tries each event once, in order, and gives back those worth another try.
+    async fn publish_once(&self, events: Vec<Waiting>) -> Vec<Waiting> {
+        let publications: Vec<_> = events.iter().map(|event| event.publication.clone()).collect();
+        let Ok(answers) = timeout(ANSWER_WITHIN, self.broker.publish(&publications)).await else {
+            return events
+                .into_iter()
+                .filter_map(|event| self.keep(event, &BrokerError::Unavailable(None)))
+                .collect();
+        };
+        let settle = |(event, answer): (Waiting, Result<(), BrokerError>)| match answer {
+            Ok(()) => {
+                self.metrics.events_published.inc();
+                event.stored.map(|stored| stored.send(true));
+                None
+            }
+            Err(error) => self.keep(event, &error),
+        };
+        events.into_iter().zip(answers).filter_map(settle).collect()
+    }
+
+    fn keep(&self, event: Waiting, error: &BrokerError) -> Option<Waiting> {
+        let reason = if !error.is_transient() {
+            DropReason::Refused
+        } else if event.since.elapsed() >= self.patience {
+            DropReason::OutOfTime
+        } else {
+            return Some(event);
+        };
+        self.metrics.dropped(reason);
+        tracing::warn!(%error, reason = reason.as_str(), "an event was given up");
+        event.stored.map(|stored| stored.send(false));
+        None
+    }
+}
