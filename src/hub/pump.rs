@@ -1,0 +1,71 @@
+//! The one task that moves events from the upstream into the topics.
+
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use super::Shared;
+use crate::{
+    broker::{Watch, WatchNews},
+    event::Channel,
+};
+
+/// Runs until `stop` or until nobody holds the hub.
+pub(super) async fn run(
+    hub: Weak<Shared>,
+    upstream: Arc<dyn Watch>,
+    probe: Duration,
+    stop: CancellationToken,
+) {
+    let mut probes = interval(probe);
+    probes.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            news = upstream.next() => match hub.upgrade() {
+                Some(hub) => take(&hub, news).await,
+                None => return,
+            },
+            _ = probes.tick() => match hub.upgrade() {
+                Some(hub) => load_unloaded(&hub).await,
+                None => return,
+            },
+        }
+    }
+}
+
+async fn take(hub: &Arc<Shared>, news: WatchNews) {
+    match news {
+        WatchNews::Entries(channel, entries) => {
+            if let Some(topic) = hub.topic(&channel) {
+                topic.append(&entries, hub);
+            }
+        }
+        WatchNews::Gap(channel) => read_anew(hub, &channel).await,
+        WatchNews::Down => hub.set_up(false),
+        WatchNews::Up => {
+            hub.set_up(true);
+            load_unloaded(hub).await;
+        }
+    }
+}
+
+async fn read_anew(hub: &Arc<Shared>, channel: &Channel) {
+    let Some(topic) = hub.topic(channel) else { return };
+    topic.unload();
+    if let Err(error) = hub.load(&topic).await {
+        tracing::debug!(%error, "a log could not be read anew yet");
+    }
+}
+
+async fn load_unloaded(hub: &Arc<Shared>) {
+    for topic in hub.unloaded_topics() {
+        if hub.load(&topic).await.is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! One watched channel: what its log said, what is live, and who follows.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::{sync::watch, time::Instant};
+
+use super::{
+    Shared,
+    ring::{HubEvent, Ring},
+};
+use crate::{
+    broker::{Entry, History},
+    event::{Channel, DocumentProgress, Event, EventId, Id, ProgressEvent, ProgressFold},
+    telemetry::Metrics,
+};
+
+/// Documents remembered of one channel before those that left the ring are forgotten.
+const REMEMBERED_DOCUMENTS: usize = 1_024;
+
+/// How much of a channel is kept for its viewers.
+#[derive(Clone, Copy, Debug)]
+pub struct RingLimits {
+    /// Events of one channel. Default 512, as many as the log holds.
+    pub events: usize,
+    /// Bytes of one channel's events, with their frames. Default 2 MiB.
+    pub bytes: usize,
+}
+
+impl Default for RingLimits {
+    fn default() -> Self {
+        Self { events: 512, bytes: 2 << 20 }
+    }
+}
+
+pub(super) struct Topic {
+    channel: Channel,
+    state: Mutex<TopicState>,
+    version: watch::Sender<u64>,
+    pub(super) loading: tokio::sync::Mutex<()>,
+    /// When the read began that last brought the topic up to its log.
+    pub(super) settled: tokio::sync::Mutex<Option<Instant>>,
+}
+
+#[derive(Default)]
+pub(super) struct TopicState {
+    pub(super) loaded: bool,
+    /// Counts the readings of the log from its beginning.
+    pub(super) epoch: u64,
+    pub(super) ring: Ring,
+    /// The newest place read.
+    newest: EventId,
+    /// Since which second this process has followed the log without a hole.
+    followed_since: u64,
+    fold: ProgressFold,
+}
+
+impl Topic {
+    pub(super) fn new(channel: Channel) -> Self {
+        Self {
+            channel,
+            state: Mutex::default(),
+            version: watch::Sender::new(0),
+            loading: tokio::sync::Mutex::default(),
+            settled: tokio::sync::Mutex::default(),
+        }
+    }
+
+    pub(super) const fn channel(&self) -> &Channel {
+        &self.channel
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, TopicState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn is_loaded(&self) -> bool {
+        self.lock().loaded
+    }
+
+    pub(super) fn changes(&self) -> watch::Receiver<u64> {
+        self.version.subscribe()
+    }
+
+    /// Begins anew with what the log holds.
+    pub(super) fn restart(&self, history: &History, hub: &Shared) {
+        let mut state = self.lock();
+        state.ring.restart();
+        state.fold = ProgressFold::default();
+        state.newest = history.position();
+        state.followed_since = history.read_at;
+        state.epoch += 1;
+        state.loaded = true;
+        for entry in &history.entries {
+            state.take(entry, hub);
+        }
+        drop(state);
+        self.announce();
+    }
+
+    /// Takes entries behind those already read.
+    pub(super) fn append(&self, entries: &[Entry], hub: &Shared) {
+        let mut state = self.lock();
+        if !state.loaded {
+            return;
+        }
+        for entry in entries {
+            if entry.id > state.newest {
+                state.take(entry, hub);
+                hub.metrics.events_received.inc();
+            }
+        }
+        drop(state);
+        self.announce();
+    }
+
+    /// Marks the topic as one whose log has to be read anew.
+    pub(super) fn unload(&self) {
+        self.lock().loaded = false;
+    }
+
+    fn announce(&self) {
+        self.version.send_modify(|version| *version += 1);
+    }
+}
+
+impl TopicState {
+    fn take(&mut self, entry: &Entry, hub: &Shared) {
+        let limits = hub.settings.ring;
+        let event = fold(&mut self.fold, entry, &hub.metrics);
+        self.ring.push(HubEvent::new(entry.id, event), limits.events, limits.bytes);
+        self.newest = entry.id;
+        if self.fold.documents().count() > REMEMBERED_DOCUMENTS
+            && let Some(left) = self.ring.left()
+        {
+            self.fold.forget_before(left);
+        }
+    }
+
+    /// Forgets what the log has forgotten: 600 s after its last entry.
+    pub(super) fn expire(&mut self, oldest_living: u64) {
+        if self.newest.seen_empty_at().is_none() && self.newest.milliseconds < oldest_living {
+            self.ring.expire();
+            self.fold = ProgressFold::default();
+        }
+    }
+
+    /// Gives the place behind all that has been read, that of an empty log once it has expired.
+    pub(super) fn position(&self, oldest_living: u64, empty_as_of: u64) -> EventId {
+        if self.newest.milliseconds < oldest_living || self.newest.seen_empty_at().is_some() {
+            EventId::of_empty_log(empty_as_of)
+        } else {
+            self.newest
+        }
+    }
+
+    pub(super) const fn newest(&self) -> EventId {
+        self.newest
+    }
+
+    /// Says whether the ring alone shows all that came behind `cursor`.
+    pub(super) fn is_whole_since(&self, cursor: EventId) -> bool {
+        match cursor.seen_empty_at() {
+            // In the very second the log was first read, either could have been earlier.
+            Some(second) => {
+                second > self.followed_since
+                    && self.ring.left().is_none_or(|left| left < cursor_floor(second))
+            }
+            None => cursor == self.newest || self.ring.holds(cursor),
+        }
+    }
+
+    pub(super) fn documents(&self) -> Vec<(Id, DocumentProgress)> {
+        self.fold.documents().map(|(id, progress)| (id.clone(), progress.clone())).collect()
+    }
+}
+
+/// Events from before a log was seen empty had expired by then.
+const fn cursor_floor(second: u64) -> EventId {
+    EventId::new(second.saturating_mul(1_000), 0)
+}
+
+/// Parses one entry and gives what viewers are shown of it.
+pub(super) fn fold(fold: &mut ProgressFold, entry: &Entry, metrics: &Metrics) -> Option<Event> {
+    match ProgressEvent::parse(&entry.payload) {
+        Ok(event) => {
+            let shown = fold.apply(entry.id, &event);
+            if shown.is_none() {
+                metrics.hidden("repeat");
+            }
+            shown
+        }
+        Err(error) => {
+            metrics.hidden(error.kind());
+            None
+        }
+    }
+}
+
+/// Folds a whole read of a log.
+pub(super) fn fold_history(history: &History, metrics: &Metrics) -> Vec<Arc<HubEvent>> {
+    let mut state = ProgressFold::default();
+    let shown = |entry: &Entry| HubEvent::new(entry.id, fold(&mut state, entry, metrics));
+    history.entries.iter().map(shown).collect()
+}
