@@ -1,0 +1,291 @@
+//! The work on a document, from confirm to its end: read, analyze, match.
+//!
+//! Each step is told twice: as an event at once, and as a status in the store. The emitter is
+//! flushed before an end is written, so that the steps are there when the outcome is.
+
+use std::{sync::Arc, time::Duration};
+
+use backon::{ExponentialBuilder, Retryable};
+use bytes::Bytes;
+use tokio::{sync::Semaphore, task::spawn_blocking};
+use tokio_util::task::TaskTracker;
+
+use super::{
+    Advance, DocumentStatus, DocumentStore, FileError, Files, StoreError, Upload,
+    analysis::{Findings, analyze},
+    matching::match_requirements,
+    text_layer::{TextLayer, TextLayerError, TextLayerReader},
+};
+use crate::{
+    broker::Emitter,
+    clock::Clock,
+    event::{Id, ProgressEvent, Stage, StepStatus},
+    telemetry::Metrics,
+};
+
+/// Longest wait for events to be stored before an end is written.
+const FLUSH_WITHIN: Duration = Duration::from_secs(2);
+/// Documents read at once: reading keeps a core busy.
+const READ_AT_ONCE: usize = 2;
+/// Fewer letters than this in a whole document are no text layer.
+const LEAST_LETTERS: usize = 20;
+
+/// Works on documents. Clones share the work.
+#[derive(Clone)]
+pub struct Pipeline {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    store: Arc<dyn DocumentStore>,
+    files: Files,
+    emitter: Emitter,
+    reader: TextLayerReader,
+    readers: Semaphore,
+    work: TaskTracker,
+    metrics: Arc<Metrics>,
+    clock: Clock,
+}
+
+/// Tells why an upload could not be confirmed.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfirmError {
+    /// Its file has not been put.
+    #[error("the file is not there")]
+    FileMissing,
+    /// The document store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The file store failed.
+    #[error(transparent)]
+    Files(#[from] FileError),
+}
+
+/// Why a document failed: a code for programs and words for patients, both without health data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Failure {
+    stage: Stage,
+    reason: &'static str,
+}
+
+impl Pipeline {
+    /// Makes a pipeline over its parts.
+    #[must_use]
+    pub fn new(
+        store: Arc<dyn DocumentStore>,
+        files: Files,
+        emitter: Emitter,
+        reader: TextLayerReader,
+        metrics: Arc<Metrics>,
+        clock: Clock,
+    ) -> Self {
+        let (readers, work) = (Semaphore::new(READ_AT_ONCE), TaskTracker::new());
+        Self { shared: Arc::new(Shared { store, files, emitter, reader, readers, work, metrics, clock }) }
+    }
+
+    /// Makes the document of an upload and starts the work on it; again changes nothing.
+    ///
+    /// # Errors
+    /// [`ConfirmError`] when the file is not there or a store fails.
+    pub async fn confirm_upload(&self, upload: &Upload) -> Result<(), ConfirmError> {
+        if self.shared.store.document(&upload.document_id).await?.is_some() {
+            return Ok(());
+        }
+        if !self.shared.files.holds(&upload.document_id).await? {
+            return Err(ConfirmError::FileMissing);
+        }
+        if self.shared.store.confirm(upload).await? {
+            self.start(upload.clone(), 1);
+        }
+        Ok(())
+    }
+
+    /// Takes up documents that a process left under way when it ended.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails.
+    pub async fn resume_unfinished(&self) -> Result<usize, StoreError> {
+        let unfinished = self.shared.store.unfinished().await?;
+        let count = unfinished.len();
+        for (upload, record) in unfinished {
+            self.start(upload, record.attempt);
+        }
+        Ok(count)
+    }
+
+    /// Waits for the work under way, at most `within`; says whether all of it ended.
+    pub async fn finish(&self, within: Duration) -> bool {
+        self.shared.work.close();
+        tokio::time::timeout(within, self.shared.work.wait()).await.is_ok()
+    }
+
+    fn start(&self, upload: Upload, attempt: u32) {
+        let job = Job { shared: Arc::clone(&self.shared), upload, attempt };
+        self.shared.work.spawn(job.run());
+    }
+}
+
+/// One attempt at one document.
+struct Job {
+    shared: Arc<Shared>,
+    upload: Upload,
+    attempt: u32,
+}
+
+impl Job {
+    async fn run(self) {
+        self.emit(Stage::UploadReceived, None);
+        let outcome = match self.read_inline().await {
+            Ok(text) => self.run_post_ocr_pipeline(text).await,
+            Err(failure) => Err(failure),
+        };
+        match outcome {
+            Ok(()) => self.shared.metrics.document_ended("complete"),
+            Err(failure) => self.fail(failure).await,
+        }
+    }
+
+    /// Reads the text layer in this process's care; a document without one would need OCR.
+    async fn read_inline(&self) -> Result<String, Failure> {
+        let failed = |reason| Failure { stage: Stage::OcrStarted, reason };
+        self.emit(Stage::OcrStarted, None);
+        self.advance(&Advance::To(DocumentStatus::OcrProcessing)).await.map_err(failed)?;
+        let file = self.file().await.map_err(failed)?;
+        check_type(&file).map_err(failed)?;
+        let layer = self.read_text_layer(file).await.map_err(|error| failed(error.reason()))?;
+        if layer.text.chars().filter(|c| c.is_alphanumeric()).count() < LEAST_LETTERS {
+            return Err(failed("needs_ocr"));
+        }
+        self.advance(&Advance::To(DocumentStatus::OcrComplete)).await.map_err(failed)?;
+        self.emit(Stage::OcrComplete, Some(&pages(layer.pages)));
+        Ok(layer.text)
+    }
+
+    async fn file(&self) -> Result<Bytes, &'static str> {
+        match self.shared.files.read(&self.upload.document_id).await {
+            Ok(Some(file)) => Ok(file),
+            Ok(None) => Err("file_missing"),
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "a file could not be read");
+                Err("internal")
+            }
+        }
+    }
+
+    async fn read_text_layer(&self, file: Bytes) -> Result<TextLayer, TextLayerError> {
+        let _turn = self.shared.readers.acquire().await.expect("the semaphore is never closed");
+        let layer = self.shared.reader.read(file).await;
+        if let Err(error) = &layer {
+            tracing::info!(error = error as &dyn std::error::Error, "a document could not be read");
+        }
+        layer
+    }
+
+    /// Goes on from the text: analysis, then matching.
+    async fn run_post_ocr_pipeline(&self, text: String) -> Result<(), Failure> {
+        let failed = |reason| Failure { stage: Stage::AnalysisStarted, reason };
+        self.advance(&Advance::To(DocumentStatus::Analyzing)).await.map_err(failed)?;
+        self.emit(Stage::AnalysisStarted, None);
+        let findings = spawn_blocking(move || analyze(&text)).await.map_err(|_| failed("internal"))?;
+        self.advance(&Advance::Analyzed(Box::new(findings.clone()))).await.map_err(failed)?;
+        self.emit(Stage::AnalysisComplete, None);
+        self.run_matching(&findings)
+            .await
+            .map_err(|reason| Failure { stage: Stage::MatchingComplete, reason })
+    }
+
+    async fn run_matching(&self, findings: &Findings) -> Result<(), &'static str> {
+        let requirements = match &self.upload.procedure_code {
+            Some(code) => retried(|| self.shared.store.requirements(code.as_str())).await?,
+            None => Vec::new(),
+        };
+        let matches = match_requirements(findings, &requirements, self.shared.clock.now().date_naive());
+        self.emit(Stage::MatchingComplete, None);
+        self.flush().await;
+        self.advance(&Advance::Complete(matches)).await
+    }
+
+    async fn fail(&self, failure: Failure) {
+        let event =
+            self.event(failure.stage).with_status(StepStatus::Failed).with_detail(words(failure.reason));
+        self.shared.emitter.emit_progress(self.patient(), with_reason(event, failure.reason));
+        self.flush().await;
+        if self.advance(&Advance::Failed(failure.reason)).await.is_err() {
+            tracing::error!(reason = failure.reason, "the end of a document could not be written");
+        }
+        self.shared.metrics.document_ended("failed");
+    }
+
+    async fn advance(&self, to: &Advance) -> Result<(), &'static str> {
+        retried(|| self.shared.store.advance(&self.upload.document_id, self.attempt, to)).await.map(|_| ())
+    }
+
+    async fn flush(&self) {
+        if !self.shared.emitter.flush(FLUSH_WITHIN).await {
+            tracing::warn!("a document ends before all its steps are stored");
+        }
+    }
+
+    fn emit(&self, stage: Stage, detail: Option<&str>) {
+        let event = self.event(stage);
+        let event = match detail {
+            Some(detail) => event.with_detail(detail),
+            None => event,
+        };
+        self.shared.emitter.emit_progress(self.patient(), event);
+    }
+
+    fn event(&self, stage: Stage) -> ProgressEvent {
+        ProgressEvent::new(self.upload.document_id.clone(), stage).with_attempt(self.attempt)
+    }
+
+    const fn patient(&self) -> &Id {
+        &self.upload.patient_id
+    }
+}
+
+/// Tries a call of the store again for about half a minute: a restart must not fail a document.
+async fn retried<T, F: Future<Output = Result<T, StoreError>>>(
+    call: impl FnMut() -> F,
+) -> Result<T, &'static str> {
+    let pauses = ExponentialBuilder::default()
+        .with_jitter()
+        .with_min_delay(Duration::from_millis(100))
+        .with_max_delay(Duration::from_secs(5))
+        .with_max_times(10);
+    call.retry(pauses).await.map_err(|error| {
+        tracing::error!(error = &error as &dyn std::error::Error, "the document store failed");
+        "internal"
+    })
+}
+
+/// Looks at the bytes, not at what the file is said to be.
+fn check_type(file: &[u8]) -> Result<(), &'static str> {
+    match infer::get(file).map(|kind| kind.mime_type()) {
+        Some("application/pdf") => Ok(()),
+        Some(image) if image.starts_with("image/") => Err("needs_ocr"),
+        _ => Err("not_a_pdf"),
+    }
+}
+
+fn pages(count: u32) -> String {
+    if count == 1 { "1 page".into() } else { format!("{count} pages") }
+}
+
+fn with_reason(mut event: ProgressEvent, reason: &str) -> ProgressEvent {
+    event.extra.insert("reason".into(), reason.into());
+    event
+}
+
+fn words(reason: &str) -> &'static str {
+    match reason {
+        "encrypted" => "The document is protected by a password.",
+        "unreadable" => "The document is damaged or not complete.",
+        "no_pages" => "The document has no pages.",
+        "too_complex" => "The document takes too long to read.",
+        "not_a_pdf" => "The file is not a PDF.",
+        "needs_ocr" => "The document is a picture; reading pictures is not set up.",
+        "file_missing" => "The file is not there any more.",
+        _ => "Something went wrong on our side.",
+    }
+}

@@ -1,0 +1,394 @@
+//! Reads where watched documents stand: one query for all viewers of this process.
+//!
+//! It reads every status interval, at once for a patient somebody begins to follow, and again
+//! after a step that may have ended a document. A store that does not answer is asked again
+//! once an interval, whatever is wanted meanwhile.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    sync::{Notify, watch},
+    time::{Instant, sleep_until, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    status::DocumentRecord,
+    store::{StatusQuery, StatusSource, StoreError},
+};
+use crate::{clock::Clock, event::Id, telemetry::Metrics};
+
+/// Longest wait for one status query.
+const READ_WITHIN: Duration = Duration::from_secs(3);
+/// When to read after a step that may have ended a document: its status is written a little later.
+const AFTER_AN_END: [Duration; 3] = [Duration::ZERO, Duration::from_millis(250), Duration::from_secs(1)];
+
+/// How a [`StatusReader`] works.
+#[derive(Clone, Copy, Debug)]
+pub struct StatusSettings {
+    /// How often statuses are read. Default 5 s.
+    pub interval: Duration,
+    /// How long a document that does not move counts as active. Default 3,600 s.
+    pub active_for: Duration,
+}
+
+impl Default for StatusSettings {
+    fn default() -> Self {
+        Self { interval: Duration::from_secs(5), active_for: Duration::from_secs(3_600) }
+    }
+}
+
+/// What was last read of one patient's documents.
+#[derive(Clone, Debug, Default)]
+pub struct PatientStatuses {
+    /// The documents, newest first.
+    pub documents: Arc<[DocumentRecord]>,
+    /// When the read began that showed them; none before the first.
+    pub read_at: Option<Instant>,
+}
+
+/// Reads statuses for all who follow a patient. Clones share it.
+#[derive(Clone)]
+pub struct StatusReader {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    source: Arc<dyn StatusSource>,
+    clock: Clock,
+    metrics: Arc<Metrics>,
+    settings: StatusSettings,
+    wanted: Mutex<Wanted>,
+    news: Notify,
+    is_up: watch::Sender<bool>,
+    /// Counts attempts to read, so that whoever waits for one sees it end.
+    attempts: watch::Sender<u64>,
+}
+
+#[derive(Default)]
+struct Wanted {
+    patients: HashMap<Id, Followed>,
+    /// Patients to read as soon as possible.
+    now: HashSet<Id>,
+    /// Patients to read at a later time.
+    later: Vec<(Instant, Id)>,
+}
+
+struct Followed {
+    followers: usize,
+    named: HashMap<Id, usize>,
+    statuses: watch::Sender<PatientStatuses>,
+    /// The newest end that reads have been planned for.
+    planned_for: Option<Instant>,
+}
+
+/// Follows one patient's documents; the patient is read as long as one of these lives.
+pub struct StatusFollow {
+    shared: Arc<Shared>,
+    patient: Id,
+    named: Vec<Id>,
+    statuses: watch::Receiver<PatientStatuses>,
+}
+
+impl StatusReader {
+    /// Starts reading from `source`; ends with `stop`.
+    #[must_use]
+    pub fn start(
+        source: Arc<dyn StatusSource>,
+        clock: Clock,
+        metrics: Arc<Metrics>,
+        settings: StatusSettings,
+        stop: CancellationToken,
+    ) -> Self {
+        metrics.source_is(source.name(), true);
+        let shared = Arc::new(Shared {
+            source,
+            clock,
+            metrics,
+            settings,
+            wanted: Mutex::default(),
+            news: Notify::new(),
+            is_up: watch::Sender::new(true),
+            attempts: watch::Sender::new(0),
+        });
+        tokio::spawn({
+            let shared = Arc::clone(&shared);
+            async move { stop.run_until_cancelled(shared.run()).await }
+        });
+        Self { shared }
+    }
+
+    /// Follows `patient`, and in any case the documents `named`.
+    #[must_use]
+    pub fn follow(&self, patient: &Id, named: &[Id]) -> StatusFollow {
+        let mut wanted = self.shared.lock();
+        let followed = wanted.patients.entry(patient.clone()).or_insert_with(|| Followed {
+            followers: 0,
+            named: HashMap::new(),
+            statuses: watch::Sender::default(),
+            planned_for: None,
+        });
+        followed.followers += 1;
+        for document in named {
+            *followed.named.entry(document.clone()).or_default() += 1;
+        }
+        StatusFollow {
+            statuses: followed.statuses.subscribe(),
+            shared: Arc::clone(&self.shared),
+            patient: patient.clone(),
+            named: named.to_vec(),
+        }
+    }
+
+    /// Names the source as viewers and operators read it.
+    #[must_use]
+    pub fn source_name(&self) -> &'static str {
+        self.shared.source.name()
+    }
+
+    /// Follows whether the source answers.
+    #[must_use]
+    pub fn source_state(&self) -> watch::Receiver<bool> {
+        self.shared.is_up.subscribe()
+    }
+}
+
+impl StatusFollow {
+    /// Gives what was last read, and counts it as seen.
+    pub fn seen(&mut self) -> PatientStatuses {
+        self.statuses.borrow_and_update().clone()
+    }
+
+    /// Gives what was last read.
+    #[must_use]
+    pub fn current(&self) -> PatientStatuses {
+        self.statuses.borrow().clone()
+    }
+
+    /// Counts what was last read as not seen.
+    pub fn unsee(&mut self) {
+        self.statuses.mark_changed();
+    }
+
+    /// Says whether documents changed since [`StatusFollow::seen`].
+    #[must_use]
+    pub fn has_changed(&self) -> bool {
+        self.statuses.has_changed().unwrap_or(false)
+    }
+
+    /// Waits until documents change.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost when the future is dropped.
+    pub async fn changed(&mut self) {
+        if self.statuses.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        // Left unseen: whoever waits still has to look.
+        self.statuses.mark_changed();
+    }
+
+    /// Waits for a read that began at `since` or later; false when the source is down.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost when the future is dropped.
+    pub fn read_since(&self, since: Instant) -> impl Future<Output = bool> + Send + use<> {
+        let (shared, patient, statuses) =
+            (Arc::clone(&self.shared), self.patient.clone(), self.statuses.clone());
+        async move {
+            let mut attempts = shared.attempts.subscribe();
+            loop {
+                if statuses.borrow().read_at.is_some_and(|read_at| read_at >= since) {
+                    return true;
+                }
+                if !*shared.is_up.borrow() {
+                    return false;
+                }
+                shared.lock().now.insert(patient.clone());
+                shared.news.notify_one();
+                if attempts.changed().await.is_err() {
+                    return false;
+                }
+            }
+        }
+    }
+
+    /// Plans reads for a step, read at `ended_at`, that may have ended a document.
+    pub fn expect_end(&self, ended_at: Instant) {
+        let mut wanted = self.shared.lock();
+        let Some(followed) = wanted.patients.get_mut(&self.patient) else { return };
+        if followed.planned_for.is_some_and(|planned| planned >= ended_at) {
+            return;
+        }
+        followed.planned_for = Some(ended_at);
+        let now = Instant::now();
+        wanted.later.extend(AFTER_AN_END.map(|pause| (now + pause, self.patient.clone())));
+        self.shared.news.notify_one();
+    }
+}
+
+impl Drop for StatusFollow {
+    fn drop(&mut self) {
+        let mut wanted = self.shared.lock();
+        let Some(followed) = wanted.patients.get_mut(&self.patient) else { return };
+        followed.followers -= 1;
+        for document in &self.named {
+            if let Some(count) = followed.named.get_mut(document) {
+                *count -= 1;
+            }
+        }
+        followed.named.retain(|_, count| *count > 0);
+        if followed.followers == 0 {
+            wanted.patients.remove(&self.patient);
+        }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Wanted> {
+        self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn run(&self) {
+        let mut next_round = Instant::now() + self.settings.interval;
+        loop {
+            self.wait_for_work(next_round).await;
+            let is_round = Instant::now() >= next_round;
+            if is_round {
+                next_round = Instant::now() + self.settings.interval;
+            }
+            // While the source is down it is asked once an interval, by the round.
+            if is_round || *self.is_up.borrow() {
+                self.read(is_round).await;
+            } else {
+                self.lock().now.clear();
+                self.attempts.send_modify(|attempts| *attempts += 1);
+            }
+        }
+    }
+
+    async fn wait_for_work(&self, next_round: Instant) {
+        loop {
+            let (is_wanted, has_followers, planned) = {
+                let mut wanted = self.lock();
+                wanted.take_due(Instant::now());
+                let planned = wanted.later.iter().map(|(at, _)| *at).min();
+                (!wanted.now.is_empty(), !wanted.patients.is_empty(), planned)
+            };
+            if is_wanted || (has_followers && Instant::now() >= next_round) {
+                return;
+            }
+            let wake_at = planned.map_or(next_round, |planned| planned.min(next_round));
+            tokio::select! {
+                () = self.news.notified() => {}
+                () = sleep_until(wake_at), if has_followers => {}
+            }
+        }
+    }
+
+    async fn read(&self, is_round: bool) {
+        let query = self.lock().take_query(is_round, self.active_since());
+        if !query.patients.is_empty() {
+            let began = Instant::now();
+            let answer = timeout(READ_WITHIN, self.source.statuses(&query)).await;
+            self.take_answer(&query, began, answer.unwrap_or(Err(StoreError::Timeout)));
+        }
+        self.attempts.send_modify(|attempts| *attempts += 1);
+    }
+
+    fn active_since(&self) -> u64 {
+        let active_for = u64::try_from(self.settings.active_for.as_millis()).unwrap_or(u64::MAX);
+        self.clock.milliseconds().saturating_sub(active_for)
+    }
+
+    fn take_answer(
+        &self,
+        query: &StatusQuery,
+        began: Instant,
+        answer: Result<Vec<DocumentRecord>, StoreError>,
+    ) {
+        self.metrics.status_read(answer.is_ok());
+        self.set_up(answer.is_ok());
+        match answer {
+            Ok(documents) => self.lock().tell(&query.patients, began, documents),
+            Err(error) => tracing::debug!(%error, "the statuses could not be read"),
+        }
+    }
+
+    fn set_up(&self, is_up: bool) {
+        let changed = self.is_up.send_if_modified(|state| std::mem::replace(state, is_up) != is_up);
+        if changed {
+            self.metrics.source_is(self.source.name(), is_up);
+            tracing::warn!(source = self.source.name(), is_up, "the state of the status source changed");
+        }
+    }
+}
+
+impl Wanted {
+    fn take_due(&mut self, now: Instant) {
+        let due: Vec<_> = self.later.extract_if(.., |(at, _)| *at <= now).collect();
+        self.now.extend(due.into_iter().map(|(_, patient)| patient));
+        let followed = &self.patients;
+        self.now.retain(|patient| followed.contains_key(patient));
+    }
+
+    fn take_query(&mut self, is_round: bool, active_since: u64) -> StatusQuery {
+        let wanted = std::mem::take(&mut self.now);
+        let mut query = StatusQuery { active_since, ..StatusQuery::default() };
+        for (patient, followed) in &self.patients {
+            if is_round || wanted.contains(patient) {
+                query.patients.push(patient.clone());
+                query.named.extend(followed.named.keys().cloned());
+                query.named.extend(followed.under_way());
+            }
+        }
+        query
+    }
+
+    fn tell(&mut self, patients: &[Id], began: Instant, documents: Vec<DocumentRecord>) {
+        let mut by_patient: HashMap<Id, Vec<DocumentRecord>> = HashMap::new();
+        for document in documents {
+            by_patient.entry(document.patient_id.clone()).or_default().push(document);
+        }
+        for patient in patients {
+            if let Some(followed) = self.patients.get(patient) {
+                followed.tell(began, by_patient.remove(patient).unwrap_or_default());
+            }
+        }
+    }
+}
+
+impl Followed {
+    /// Documents whose end somebody still waits for, wherever they rank among the newest.
+    fn under_way(&self) -> Vec<Id> {
+        let statuses = self.statuses.borrow();
+        let under_way = statuses.documents.iter().filter(|document| !document.status.is_terminal());
+        under_way.map(|document| document.document_id.clone()).collect()
+    }
+
+    fn tell(&self, began: Instant, mut documents: Vec<DocumentRecord>) {
+        self.statuses.send_if_modified(|statuses| {
+            keep_what_is_further(&mut documents, &statuses.documents);
+            statuses.read_at = Some(began);
+            let changed = *statuses.documents != *documents;
+            if changed {
+                statuses.documents = documents.into();
+            }
+            changed
+        });
+    }
+}
+
+/// A stale replica may show less than was told before.
+fn keep_what_is_further(documents: &mut [DocumentRecord], known: &[DocumentRecord]) {
+    for document in documents {
+        let known = known.iter().find(|known| known.document_id == document.document_id);
+        if let Some(known) = known.filter(|known| !document.is_not_behind(known)) {
+            *document = known.clone();
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Where documents are kept: the contract, and a file per database.
+
+mod sqlite;
+
+use async_trait::async_trait;
+
+pub use sqlite::SqliteStore;
+
+use super::{
+    analysis::Findings,
+    matching::{Requirement, RequirementMatch},
+    status::{DocumentRecord, DocumentStatus},
+};
+use crate::event::Id;
+
+/// Documents of a patient that a snapshot shows beside the active and the named ones.
+pub const NEWEST_DOCUMENTS: u32 = 50;
+
+/// Answers where documents stand; the second source of every stream.
+#[async_trait]
+pub trait StatusSource: Send + Sync + 'static {
+    /// Names the source as viewers and operators read it, for example `sqlite`.
+    fn name(&self) -> &'static str;
+
+    /// Reads the documents asked for, in one query.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    async fn statuses(&self, query: &StatusQuery) -> Result<Vec<DocumentRecord>, StoreError>;
+}
+
+/// Which documents to read: of each patient the active ones, the newest 50 and the named ones.
+#[derive(Clone, Debug, Default)]
+pub struct StatusQuery {
+    /// Whose documents.
+    pub patients: Vec<Id>,
+    /// Documents of theirs that are read in any case.
+    pub named: Vec<Id>,
+    /// Documents under way that have moved since, in milliseconds since the Unix epoch, are active.
+    pub active_since: u64,
+}
+
+/// Keeps uploads, documents and what was found in them.
+#[async_trait]
+pub trait DocumentStore: StatusSource {
+    /// Announces a file that is about to come.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    async fn announce(&self, upload: &Upload) -> Result<(), StoreError>;
+
+    /// Reads an announced upload.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    async fn upload(&self, document: &Id) -> Result<Option<Upload>, StoreError>;
+
+    /// Makes the document of an upload with status `uploaded`; false when it was there before.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    async fn confirm(&self, upload: &Upload) -> Result<bool, StoreError>;
+
+    /// Reads one document.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    async fn document(&self, document: &Id) -> Result<Option<DocumentRecord>, StoreError>;
+
+    /// Moves a document forward within `attempt`; false when it stands there or further already.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    async fn advance(&self, document: &Id, attempt: u32, to: &Advance) -> Result<bool, StoreError>;
+
+    /// Reads what a procedure asks for; nothing for an unknown procedure.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    async fn requirements(&self, procedure_code: &str) -> Result<Vec<Requirement>, StoreError>;
+
+    /// Reads the documents that are under way, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    async fn unfinished(&self) -> Result<Vec<(Upload, DocumentRecord)>, StoreError>;
+}
+
+/// A file that is about to come, or has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upload {
+    /// The document it becomes.
+    pub document_id: Id,
+    /// Whose it is.
+    pub patient_id: Id,
+    /// What it is called.
+    pub filename: String,
+    /// What it is said to be, as a media type.
+    pub content_type: String,
+    /// Its size in bytes, as announced.
+    pub size: u64,
+    /// The case it belongs to.
+    pub case_id: Option<Id>,
+    /// The procedure whose requirements it is matched with.
+    pub procedure_code: Option<Id>,
+}
+
+/// A step forward and what is kept with it.
+#[derive(Clone, Debug)]
+pub enum Advance {
+    /// To a status under way.
+    To(DocumentStatus),
+    /// To `analyzed`, with what was found.
+    Analyzed(Box<Findings>),
+    /// To `complete`, with what it serves.
+    Complete(Vec<RequirementMatch>),
+    /// To `failed`, with a reason that is safe to show.
+    Failed(&'static str),
+}
+
+impl Advance {
+    /// Gives the status it leads to.
+    #[must_use]
+    pub const fn status(&self) -> DocumentStatus {
+        match self {
+            Self::To(status) => *status,
+            Self::Analyzed(_) => DocumentStatus::Analyzed,
+            Self::Complete(_) => DocumentStatus::Complete,
+            Self::Failed(_) => DocumentStatus::Failed,
+        }
+    }
+}
+
+/// Tells why the store did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database does not answer or refused.
+    #[error("the document store failed")]
+    Database(#[from] sqlx::Error),
+    /// The tables could not be brought up to date.
+    #[error("the migrations failed")]
+    Migration(#[from] sqlx::migrate::MigrateError),
+    /// It did not answer in time.
+    #[error("the document store did not answer in time")]
+    Timeout,
+    /// A row holds what this version does not know.
+    #[error("the document store holds an unreadable {0}")]
+    Unreadable(&'static str),
+}

@@ -1,0 +1,263 @@
+//! Documents in one SQLite file.
+
+use std::{str::FromStr, time::Duration};
+
+use async_trait::async_trait;
+use sqlx::{
+    Row, SqlitePool,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
+};
+
+use super::{Advance, DocumentStore, NEWEST_DOCUMENTS, StatusQuery, StatusSource, StoreError, Upload};
+use crate::{
+    clock::Clock,
+    documents::{
+        matching::Requirement,
+        status::{DocumentRecord, DocumentStatus},
+    },
+    event::Id,
+};
+
+/// Connections of one process: SQLite has one writer, readers do not wait for it.
+const CONNECTIONS: u32 = 4;
+/// Longest wait for a free connection: a stream must not wait longer for its status.
+const ACQUIRE_WITHIN: Duration = Duration::from_secs(4);
+/// Longest wait for another writer.
+const BUSY_FOR: Duration = Duration::from_secs(5);
+
+/// Of each patient the newest documents, the active ones and those named; both lists are JSON arrays.
+const STATUSES: &str = "
+WITH newest AS (
+    SELECT d.document_id, d.patient_id, d.filename, d.status, d.reason, d.attempt, d.updated_at, d.rank,
+           row_number() OVER (PARTITION BY d.patient_id ORDER BY d.updated_at DESC) AS place
+    FROM documents d JOIN json_each($1) p ON d.patient_id = p.value
+)
+SELECT document_id, patient_id, filename, status, reason, attempt, updated_at FROM newest
+WHERE place <= $3 OR (rank < 10 AND updated_at >= $4) OR document_id IN (SELECT value FROM json_each($2))
+ORDER BY updated_at DESC";
+
+/// Keeps documents in a SQLite database.
+#[derive(Clone)]
+pub struct SqliteStore {
+    pool: SqlitePool,
+    clock: Clock,
+}
+
+impl SqliteStore {
+    /// Opens the database at `url` (`sqlite://path`) and creates the file if it is not there.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the URL or the file cannot be used.
+    pub async fn open(url: &str, clock: Clock) -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::from_str(url)?
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Normal)
+            .busy_timeout(BUSY_FOR);
+        let pool = SqlitePoolOptions::new()
+            .max_connections(CONNECTIONS)
+            .acquire_timeout(ACQUIRE_WITHIN)
+            .connect_with(options)
+            .await?;
+        Ok(Self { pool, clock })
+    }
+
+    /// Brings the tables up to date; says how many migrations are applied.
+    ///
+    /// # Errors
+    /// [`StoreError`] when a migration fails or the database is newer than this version.
+    pub async fn migrate(&self) -> Result<usize, StoreError> {
+        let migrations = sqlx::migrate!("migrations/sqlite");
+        migrations.run(&self.pool).await?;
+        Ok(migrations.iter().count())
+    }
+
+    /// Closes every connection.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    fn now(&self) -> i64 {
+        as_i64(self.clock.milliseconds())
+    }
+}
+
+#[async_trait]
+impl StatusSource for SqliteStore {
+    fn name(&self) -> &'static str {
+        "sqlite"
+    }
+
+    async fn statuses(&self, query: &StatusQuery) -> Result<Vec<DocumentRecord>, StoreError> {
+        let rows = sqlx::query(STATUSES)
+            .bind(json_array(&query.patients))
+            .bind(json_array(&query.named))
+            .bind(i64::from(NEWEST_DOCUMENTS))
+            .bind(as_i64(query.active_since))
+            .fetch_all(&self.pool)
+            .await?;
+        rows.iter().map(read_record).collect()
+    }
+}
+
+#[async_trait]
+impl DocumentStore for SqliteStore {
+    async fn announce(&self, upload: &Upload) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO uploads (document_id, patient_id, filename, content_type, size, case_id, procedure_code, created_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        )
+        .bind(upload.document_id.as_str())
+        .bind(upload.patient_id.as_str())
+        .bind(&upload.filename)
+        .bind(&upload.content_type)
+        .bind(as_i64(upload.size))
+        .bind(upload.case_id.as_ref().map(Id::as_str))
+        .bind(upload.procedure_code.as_ref().map(Id::as_str))
+        .bind(self.now())
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    async fn upload(&self, document: &Id) -> Result<Option<Upload>, StoreError> {
+        let row = sqlx::query(
+            "SELECT document_id, patient_id, filename, content_type, size, case_id, procedure_code
+             FROM uploads WHERE document_id = $1",
+        )
+        .bind(document.as_str())
+        .fetch_optional(&self.pool)
+        .await?;
+        row.as_ref().map(read_upload).transpose()
+    }
+
+    async fn confirm(&self, upload: &Upload) -> Result<bool, StoreError> {
+        let done = sqlx::query(
+            "INSERT INTO documents (document_id, patient_id, filename, content_type, size, case_id, procedure_code,
+                                    status, rank, attempt, created_at, updated_at)
+             SELECT document_id, patient_id, filename, content_type, size, case_id, procedure_code, $2, $3, 1, $4, $4
+             FROM uploads WHERE document_id = $1
+             ON CONFLICT (document_id) DO NOTHING",
+        )
+        .bind(upload.document_id.as_str())
+        .bind(DocumentStatus::Uploaded.as_str())
+        .bind(DocumentStatus::Uploaded.rank())
+        .bind(self.now())
+        .execute(&self.pool)
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    async fn document(&self, document: &Id) -> Result<Option<DocumentRecord>, StoreError> {
+        let row = sqlx::query(
+            "SELECT document_id, patient_id, filename, status, reason, attempt, updated_at
+             FROM documents WHERE document_id = $1",
+        )
+        .bind(document.as_str())
+        .fetch_optional(&self.pool)
+        .await?;
+        row.as_ref().map(read_record).transpose()
+    }
+
+    async fn advance(&self, document: &Id, attempt: u32, to: &Advance) -> Result<bool, StoreError> {
+        // Two moves in one millisecond still differ: streams compare the time for equality.
+        let done = sqlx::query(
+            "UPDATE documents
+             SET status = $3, rank = $4, updated_at = max(updated_at + 1, $5), reason = $6,
+                 findings = coalesce($7, findings), matches = coalesce($8, matches)
+             WHERE document_id = $1 AND attempt = $2 AND rank < $4",
+        )
+        .bind(document.as_str())
+        .bind(i64::from(attempt))
+        .bind(to.status().as_str())
+        .bind(to.status().rank())
+        .bind(self.now())
+        .bind(if let Advance::Failed(reason) = to { Some(*reason) } else { None })
+        .bind(if let Advance::Analyzed(findings) = to { serde_json::to_string(findings).ok() } else { None })
+        .bind(if let Advance::Complete(matches) = to { serde_json::to_string(matches).ok() } else { None })
+        .execute(&self.pool)
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    async fn requirements(&self, procedure_code: &str) -> Result<Vec<Requirement>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT requirement_id, title, document_type, max_age_days
+             FROM procedure_requirements WHERE procedure_code = $1 ORDER BY requirement_id",
+        )
+        .bind(procedure_code)
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter().map(read_requirement).collect()
+    }
+
+    async fn unfinished(&self) -> Result<Vec<(Upload, DocumentRecord)>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT document_id, patient_id, filename, content_type, size, case_id, procedure_code,
+                    status, reason, attempt, updated_at
+             FROM documents WHERE rank < 10 ORDER BY updated_at",
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter().map(|row| Ok((read_upload(row)?, read_record(row)?))).collect()
+    }
+}
+
+fn json_array(ids: &[Id]) -> String {
+    serde_json::to_string(ids).expect("ids always serialize")
+}
+
+fn as_i64(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn as_u64(row: &SqliteRow, column: &'static str) -> Result<u64, StoreError> {
+    u64::try_from(row.try_get::<i64, _>(column)?).map_err(|_| StoreError::Unreadable(column))
+}
+
+fn read_id(row: &SqliteRow, column: &'static str) -> Result<Id, StoreError> {
+    Id::parse(row.try_get(column)?).map_err(|_| StoreError::Unreadable(column))
+}
+
+fn read_optional_id(row: &SqliteRow, column: &'static str) -> Result<Option<Id>, StoreError> {
+    let text: Option<&str> = row.try_get(column)?;
+    text.map(Id::parse).transpose().map_err(|_| StoreError::Unreadable(column))
+}
+
+fn read_record(row: &SqliteRow) -> Result<DocumentRecord, StoreError> {
+    let status: &str = row.try_get("status")?;
+    let attempt = u32::try_from(row.try_get::<i64, _>("attempt")?);
+    Ok(DocumentRecord {
+        document_id: read_id(row, "document_id")?,
+        patient_id: read_id(row, "patient_id")?,
+        filename: row.try_get("filename")?,
+        status: status.parse().map_err(|_| StoreError::Unreadable("status"))?,
+        reason: row.try_get("reason")?,
+        attempt: attempt.map_err(|_| StoreError::Unreadable("attempt"))?,
+        updated_at: as_u64(row, "updated_at")?,
+    })
+}
+
+fn read_upload(row: &SqliteRow) -> Result<Upload, StoreError> {
+    Ok(Upload {
+        document_id: read_id(row, "document_id")?,
+        patient_id: read_id(row, "patient_id")?,
+        filename: row.try_get("filename")?,
+        content_type: row.try_get("content_type")?,
+        size: as_u64(row, "size")?,
+        case_id: read_optional_id(row, "case_id")?,
+        procedure_code: read_optional_id(row, "procedure_code")?,
+    })
+}
+
+fn read_requirement(row: &SqliteRow) -> Result<Requirement, StoreError> {
+    let document_type: String = row.try_get("document_type")?;
+    let document_type = serde_json::from_value(document_type.into());
+    let max_age_days: Option<i64> = row.try_get("max_age_days")?;
+    Ok(Requirement {
+        id: row.try_get("requirement_id")?,
+        title: row.try_get("title")?,
+        document_type: document_type.map_err(|_| StoreError::Unreadable("document_type"))?,
+        max_age_days: max_age_days.and_then(|days| u32::try_from(days).ok()),
+    })
+}
