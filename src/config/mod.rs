@@ -1,0 +1,120 @@
+//! Settings from the environment, a file per concern.
+//!
+//! Every variable is read through [`Variables`], so that tests pass a map. A bad value is one
+//! line that names the variable, what it holds and what it may hold.
+
+mod access;
+mod broker;
+mod server;
+mod storage;
+mod streams;
+mod variables;
+
+pub use access::{AccessConfig, Environment};
+pub use broker::BrokerConfig;
+pub use server::ServerConfig;
+pub use storage::StorageConfig;
+pub use streams::StreamsConfig;
+pub use variables::{ConfigError, Variables};
+
+/// Everything a server is told at its start.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where it listens and how it logs.
+    pub server: ServerConfig,
+    /// Who may do what.
+    pub access: AccessConfig,
+    /// How events cross processes.
+    pub broker: BrokerConfig,
+    /// Where documents and files are kept.
+    pub storage: StorageConfig,
+    /// How streams work.
+    pub streams: StreamsConfig,
+}
+
+impl Config {
+    /// Reads every setting.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the first variable that does not hold what it may.
+    pub fn read(variables: &Variables) -> Result<Self, ConfigError> {
+        let server = ServerConfig::read(variables)?;
+        Ok(Self {
+            access: AccessConfig::read(variables, server.environment)?,
+            broker: BrokerConfig::read(variables)?,
+            storage: StorageConfig::read(variables)?,
+            streams: StreamsConfig::read(variables)?,
+            server,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pairs: &[(&str, &str)]) -> Result<Config, String> {
+        Config::read(&Variables::of(pairs)).map_err(|error| error.to_string())
+    }
+
+    const KEYS: [(&str, &str); 2] = [
+        ("AUTH_JWT_SECRET", "0123456789abcdef0123456789abcdef"),
+        ("INTERNAL_API_KEY", "internal-0123456789"),
+    ];
+
+    #[test]
+    fn nothing_set_is_an_open_server_on_loopback() {
+        let config = read(&[]).unwrap();
+
+        assert_eq!(config.server.address(), "127.0.0.1:8080");
+        assert_eq!(config.server.environment, Environment::Development);
+        assert!(config.access.is_open());
+    }
+
+    #[test]
+    fn a_server_that_others_reach_refuses_to_start_open() {
+        for outside in [("HOST", "0.0.0.0"), ("VERCEL", "1"), ("RAILWAY_ENVIRONMENT", "production")] {
+            assert!(read(&[outside]).unwrap_err().contains("AUTH_JWT_SECRET"), "{outside:?}");
+            assert!(read(&[outside, KEYS[0]]).unwrap_err().contains("INTERNAL_API_KEY"), "{outside:?}");
+            assert!(read(&[outside, KEYS[0], KEYS[1]]).is_ok(), "{outside:?}");
+            assert!(read(&[outside, ("APP_ENV", "development")]).is_ok(), "{outside:?}");
+        }
+    }
+
+    #[test]
+    fn each_bad_value_names_its_variable_and_what_is_allowed() {
+        let bad = [
+            ("PORT", "eighty", "0 to 65535"),
+            ("HOST", "my host", "an IP address"),
+            ("APP_ENV", "prod", "development or production"),
+            ("REALTIME_TRANSPORT", "kafka", "memory"),
+            ("UPSTASH_REDIS_REST_URL", "https://x.upstash.io", "memory"),
+            ("DATABASE_URL", "mysql://x", "sqlite://"),
+            ("STORAGE_URL", "s3://bucket", "file:///"),
+            ("HEARTBEAT_INTERVAL_MS", "0", "100 to 60000"),
+            ("STREAM_MAX_SECONDS", "-1", "5 to 3600"),
+            ("EVENT_TTL_SECONDS", "5", "180 to 86400"),
+            ("CORS_ALLOWED_ORIGINS", "example.org", "https://"),
+            ("LOG_FORMAT", "xml", "text or json"),
+            ("MIGRATE_ON_START", "maybe", "true or false"),
+            ("PUBLIC_URL", "ftp://x", "http"),
+            ("AUTH_JWT_SECRET", "short", "32"),
+            ("RUST_LOG", "tidings=loud", "info"),
+        ];
+        for (name, value, allowed) in bad {
+            let error = read(&[(name, value)]).unwrap_err();
+
+            assert!(error.contains(name) && error.contains(allowed), "{error}");
+            assert!(!error.contains('\n'), "{error}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_masked() {
+        let error = read(&[("AUTH_JWT_SECRET", "hunter2")]).unwrap_err();
+        let config = read(&KEYS).unwrap();
+
+        assert!(!error.contains("hunter2"), "{error}");
+        assert!(!format!("{config:?}").contains("0123456789"), "{config:?}");
+    }
+}

@@ -1,0 +1,51 @@
+//! Where documents and files are kept.
+
+use std::path::PathBuf;
+
+use url::Url;
+
+use super::variables::{ConfigError, Variables, wrong};
+
+/// Where documents and files are kept.
+#[derive(Clone, Debug)]
+pub struct StorageConfig {
+    /// `DATABASE_URL`: `sqlite://path`. Default `sqlite://data/tidings.db`.
+    pub database_url: String,
+    /// `DATABASE_DIRECT_URL`: used for migrations in place of `DATABASE_URL`.
+    pub database_direct_url: Option<String>,
+    /// `MIGRATE_ON_START`: whether `serve` brings the tables up to date. Default true.
+    pub migrate_on_start: bool,
+    /// `STORAGE_URL`: `file:///absolute/path`. Default the folder `data/files`.
+    pub files: PathBuf,
+}
+
+impl StorageConfig {
+    pub(super) fn read(variables: &Variables) -> Result<Self, ConfigError> {
+        Ok(Self {
+            database_url: database_url(variables, "DATABASE_URL")?
+                .unwrap_or_else(|| "sqlite://data/tidings.db".into()),
+            database_direct_url: database_url(variables, "DATABASE_DIRECT_URL")?,
+            migrate_on_start: variables.flag("MIGRATE_ON_START", true)?,
+            files: files(variables)?,
+        })
+    }
+}
+
+/// A refused URL is not shown: it may hold a password.
+fn database_url(variables: &Variables, name: &'static str) -> Result<Option<String>, ConfigError> {
+    match variables.text(name) {
+        None => Ok(None),
+        Some(url) if url.starts_with("sqlite://") => Ok(Some(url.to_owned())),
+        Some(url) => {
+            let scheme = url.split_once("://").map_or("without a scheme", |(scheme, _)| scheme);
+            Err(wrong(name, scheme, "a URL that starts with sqlite://"))
+        }
+    }
+}
+
+fn files(variables: &Variables) -> Result<PathBuf, ConfigError> {
+    let Some(text) = variables.text("STORAGE_URL") else { return Ok("data/files".into()) };
+    let path =
+        Url::parse(text).ok().filter(|url| url.scheme() == "file").and_then(|url| url.to_file_path().ok());
+    path.ok_or_else(|| wrong("STORAGE_URL", text, "a URL of the form file:///absolute/path"))
+}

@@ -1,0 +1,44 @@
+//! How streams work.
+
+use std::time::Duration;
+
+use super::variables::{ConfigError, Variables};
+
+/// Descriptors kept for everything but streams.
+const KEPT_DESCRIPTORS: u64 = 128;
+
+/// How streams work.
+#[derive(Clone, Copy, Debug)]
+pub struct StreamsConfig {
+    /// `HEARTBEAT_INTERVAL_MS`: too long, and proxies cut silent streams. Default 5,000.
+    pub heartbeat_interval: Duration,
+    /// `STATUS_INTERVAL_MS`: how often statuses are read. Default 5,000.
+    pub status_interval: Duration,
+    /// `STREAM_MAX_SECONDS`: must be below the platform's own limit. Default 300.
+    pub longest: Duration,
+    /// `EVENT_TTL_SECONDS`: how long a log lives after its last event. Default 600.
+    pub event_time_to_live: Duration,
+    /// `ACTIVE_MAX_SECONDS`: how long a document that does not move counts as active. Default 3,600.
+    pub active_for: Duration,
+    /// `MAX_STREAMS`: most streams at once. Default: as the limit of open files allows.
+    pub most: usize,
+}
+
+impl StreamsConfig {
+    pub(super) fn read(variables: &Variables) -> Result<Self, ConfigError> {
+        Ok(Self {
+            heartbeat_interval: variables.milliseconds("HEARTBEAT_INTERVAL_MS", 5_000, (100, 60_000))?,
+            status_interval: variables.milliseconds("STATUS_INTERVAL_MS", 5_000, (100, 60_000))?,
+            longest: variables.seconds("STREAM_MAX_SECONDS", 300, (5, 3_600))?,
+            event_time_to_live: variables.seconds("EVENT_TTL_SECONDS", 600, (180, 86_400))?,
+            active_for: variables.seconds("ACTIVE_MAX_SECONDS", 3_600, (60, 604_800))?,
+            most: variables.number("MAX_STREAMS", most_by_descriptors(), 1, 1_000_000)?,
+        })
+    }
+}
+
+/// Each stream holds one descriptor; [`crate::raise_descriptor_limit`] lifts the soft limit first.
+fn most_by_descriptors() -> usize {
+    let (_, hard) = rlimit::Resource::NOFILE.get().unwrap_or((1_024, 1_024));
+    usize::try_from(hard.saturating_sub(KEPT_DESCRIPTORS).clamp(64, 1_000_000)).unwrap_or(1_024)
+}

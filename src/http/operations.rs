@@ -1,0 +1,38 @@
+//! `GET /healthz`, `/readyz`, `/metrics`.
+
+use axum::{
+    Json,
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde_json::json;
+
+use super::Shared;
+
+/// Says that the process lives.
+pub(super) async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+/// Says of each source whether it answers; 503 when one does not.
+pub(super) async fn readyz(State(parts): State<Shared>) -> Response {
+    let sources = [
+        (parts.hub.source_name(), *parts.hub.source_state().borrow()),
+        (parts.statuses.source_name(), *parts.statuses.source_state().borrow()),
+    ];
+    let is_ready = sources.iter().all(|(_, is_up)| *is_up);
+    let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let state = |is_up: bool| if is_up { "up" } else { "down" };
+    let sources: serde_json::Map<_, _> = sources
+        .into_iter()
+        .map(|(name, is_up)| (name.to_owned(), json!({ "state": state(is_up) })))
+        .collect();
+    (status, Json(json!({ "ready": is_ready, "sources": sources }))).into_response()
+}
+
+/// Shows every count in the Prometheus text format.
+pub(super) async fn metrics(State(parts): State<Shared>) -> Response {
+    let media_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(header::CONTENT_TYPE, media_type)], parts.metrics.encode()).into_response()
+}

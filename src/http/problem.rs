@@ -1,0 +1,145 @@
+//! Error answers a person can act on: `application/problem+json` (RFC 9457).
+
+use std::borrow::Cow;
+
+use axum::{
+    body::Body,
+    extract::{Request, State},
+    http::{HeaderValue, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use serde_json::json;
+
+use super::Shared;
+
+const MEDIA_TYPE: &str = "application/problem+json";
+
+/// Tells a client what was wrong and what is allowed.
+#[derive(Debug, Clone)]
+pub struct Problem {
+    status: StatusCode,
+    kind: &'static str,
+    title: &'static str,
+    detail: Cow<'static, str>,
+}
+
+/// Names the kind of a problem in its answer, for counting.
+#[derive(Clone, Copy)]
+struct ProblemKind(&'static str);
+
+impl Problem {
+    /// Refuses a malformed request.
+    pub fn bad_request(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, detail)
+    }
+
+    /// Asks for credentials.
+    pub fn unauthorized(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, detail)
+    }
+
+    /// Refuses what the credentials do not cover.
+    pub fn forbidden(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, detail)
+    }
+
+    /// Says that something is not there.
+    pub fn not_found(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, detail)
+    }
+
+    /// Says that something is not in the right state.
+    pub fn conflict(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::CONFLICT, detail)
+    }
+
+    /// Refuses what is too large.
+    pub fn too_large(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
+    }
+
+    /// Says that a part behind the server does not answer.
+    pub fn unavailable(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+    }
+
+    /// Makes the problem of a status.
+    pub fn new(status: StatusCode, detail: impl Into<Cow<'static, str>>) -> Self {
+        let (kind, title) = kind_and_title(status);
+        Self { status, kind, title, detail: detail.into() }
+    }
+}
+
+fn kind_and_title(status: StatusCode) -> (&'static str, &'static str) {
+    match status {
+        StatusCode::BAD_REQUEST => ("bad_request", "The request is not right"),
+        StatusCode::UNAUTHORIZED => ("unauthorized", "Credentials are needed"),
+        StatusCode::FORBIDDEN => ("forbidden", "The credentials do not cover this"),
+        StatusCode::NOT_FOUND => ("not_found", "Not here"),
+        StatusCode::METHOD_NOT_ALLOWED => ("method_not_allowed", "This route takes another method"),
+        StatusCode::CONFLICT => ("conflict", "Not in this state"),
+        StatusCode::PAYLOAD_TOO_LARGE => ("too_large", "Too large"),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => ("unsupported_media_type", "This type is not taken"),
+        StatusCode::SERVICE_UNAVAILABLE => ("unavailable", "A part of the server does not answer"),
+        _ if status.is_client_error() => ("refused", "The request was refused"),
+        _ => ("internal", "The server failed"),
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = json!({
+            "type": format!("urn:tidings:problem:{}", self.kind),
+            "title": self.title,
+            "status": self.status.as_u16(),
+            "detail": self.detail,
+        });
+        let mut answer =
+            (self.status, [(header::CONTENT_TYPE, MEDIA_TYPE)], body.to_string()).into_response();
+        if self.status == StatusCode::UNAUTHORIZED {
+            answer.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        answer.extensions_mut().insert(ProblemKind(self.kind));
+        answer
+    }
+}
+
+/// Gives every refusal the same form, also those of the framework, and counts it.
+pub(super) async fn unify(State(parts): State<Shared>, request: Request, next: Next) -> Response {
+    let answer = next.run(request).await;
+    let status = answer.status();
+    if !status.is_client_error() && !status.is_server_error() {
+        return answer;
+    }
+    let answer = match answer.extensions().get::<ProblemKind>() {
+        Some(_) => answer,
+        None => reword(answer),
+    };
+    if let Some(ProblemKind(kind)) = answer.extensions().get() {
+        parts.metrics.refused(kind);
+    }
+    answer
+}
+
+/// Keeps the headers of an answer, such as `Allow`, and replaces its text.
+fn reword(answer: Response) -> Response {
+    let problem = Problem::new(answer.status(), detail_of(answer.status())).into_response();
+    let (mut parts, _) = answer.into_parts();
+    let (problem_parts, body) = problem.into_parts();
+    parts.headers.remove(header::CONTENT_LENGTH);
+    parts.headers.extend(problem_parts.headers);
+    parts.extensions.extend(problem_parts.extensions);
+    Response::from_parts(parts, Body::new(body))
+}
+
+const fn detail_of(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::NOT_FOUND => "No route has this path; README.md lists the routes.",
+        StatusCode::METHOD_NOT_ALLOWED => "The Allow header lists the methods of this route.",
+        StatusCode::PAYLOAD_TOO_LARGE => "The body is larger than this route takes.",
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => "Send the body as application/json.",
+        StatusCode::BAD_REQUEST => "The path, the query or the body could not be read.",
+        _ => "The request could not be answered.",
+    }
+}

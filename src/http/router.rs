@@ -1,0 +1,57 @@
+//! Every route on one screen, grouped by who calls it.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, MatchedPath, Request},
+    http::StatusCode,
+    middleware,
+    routing::{get, post, put},
+};
+use tower_http::trace::TraceLayer;
+
+use super::{
+    Parts, body::MAX_JSON_BYTES, cors, documents, operations, page, problem, progress, stream, tokens,
+    uploads,
+};
+
+/// Builds the routes over `parts`.
+pub fn router(parts: Parts) -> Router {
+    let cors = cors::layer(&parts.access_config);
+    let parts = Arc::new(parts);
+
+    let browser = Router::new()
+        .route("/api/v1/patients/{patient_id}/documents/stream", get(stream::documents))
+        .route("/api/v1/patients/{patient_id}/documents", get(documents::list))
+        .route("/api/v1/uploads/presign", post(uploads::presign))
+        .route("/api/v1/uploads/{document_id}/file", put(uploads::put_file))
+        .route("/api/v1/uploads/confirm", post(uploads::confirm))
+        .route("/api/v1/tokens", post(tokens::issue))
+        .route("/", get(page::index))
+        .route("/page.js", get(page::page_script))
+        .route("/tidings.js", get(page::client));
+
+    let service = Router::new().route("/api/v1/progress", post(progress::publish));
+
+    let operators = Router::new()
+        .route("/healthz", get(operations::healthz))
+        .route("/readyz", get(operations::readyz))
+        .route("/metrics", get(operations::metrics));
+
+    browser
+        .merge(service)
+        .merge(operators)
+        .fallback(async || StatusCode::NOT_FOUND)
+        .layer(DefaultBodyLimit::max(MAX_JSON_BYTES))
+        .layer(middleware::from_fn_with_state(Arc::clone(&parts), problem::unify))
+        .layer(cors)
+        .layer(TraceLayer::new_for_http().make_span_with(span))
+        .with_state(parts)
+}
+
+/// Names a request by its route: paths hold ids, and queries hold tokens.
+fn span(request: &Request) -> tracing::Span {
+    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str);
+    tracing::info_span!("request", method = %request.method(), route)
+}

@@ -1,0 +1,134 @@
+//! Writes frames as the text of Server-Sent Events.
+//!
+//! Ids, event names and data are checked or serialized before they come here: none can hold a
+//! line break. Frames that are the same for all viewers are written once.
+
+use axum::{
+    body::Body,
+    http::{HeaderValue, header},
+    response::{IntoResponse, Response},
+};
+use bytes::{BufMut, Bytes, BytesMut};
+use futures::stream;
+use serde::Serialize;
+use serde_json::json;
+
+use crate::{
+    event::{Cursor, Event},
+    stream::{Frame, ReconnectReason, Viewer},
+};
+
+/// Answers with a viewer's stream.
+pub(super) fn respond(viewer: Box<Viewer>) -> Response {
+    let frames = stream::unfold(viewer, async |mut viewer| {
+        let frame = viewer.next().await?;
+        Some((Ok::<_, std::convert::Infallible>(encode(&frame)), viewer))
+    });
+    with_headers(Body::from_stream(frames))
+}
+
+/// Answers a viewer that is to come back later; any other answer would end an EventSource for good.
+pub(super) fn respond_later() -> Response {
+    with_headers(Body::from(encode(&Frame::Reconnect(ReconnectReason::Overloaded))))
+}
+
+fn with_headers(body: Body) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform")),
+        (header::HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
+    ];
+    (headers, body).into_response()
+}
+
+/// Writes one frame.
+pub(super) fn encode(frame: &Frame) -> Bytes {
+    match frame {
+        Frame::Retry(wait) => format!("retry: {}\n\n", wait.as_millis()).into(),
+        Frame::Connected(connected) => write_json(Some(&connected.cursor), "connected", connected),
+        Frame::Event(event) => event.frame(write_event),
+        Frame::DocumentUpdate(update) => write_json(None, "document_update", update),
+        Frame::Heartbeat(beat, None) => beat.frame(|time| write_heartbeat(None, time)),
+        Frame::Heartbeat(beat, Some(cursor)) => write_heartbeat(Some(cursor), &beat.server_time),
+        Frame::Source(change) => write_json(None, "source", change),
+        Frame::Done(done) => write_json(Some(&done.cursor), "done", done),
+        Frame::Reconnect(reason) => write_reconnect(*reason),
+    }
+}
+
+fn write_event(event: &Event) -> Bytes {
+    write(Some(&Cursor::plain(event.id)), event.name.as_str(), &event.data)
+}
+
+fn write_heartbeat(cursor: Option<&Cursor>, time: &str) -> Bytes {
+    write_json(cursor, "heartbeat", &json!({ "server_time": time }))
+}
+
+fn write_reconnect(reason: ReconnectReason) -> Bytes {
+    let mut frame = BytesMut::new();
+    if let Some(wait) = reason.retry() {
+        frame.put(format!("retry: {}\n", wait.as_millis()).as_bytes());
+    }
+    frame.put(write_json(None, "reconnect", &json!({ "reason": reason.as_str() })));
+    frame.freeze()
+}
+
+fn write_json(cursor: Option<&Cursor>, name: &str, data: &impl Serialize) -> Bytes {
+    write(cursor, name, &serde_json::to_vec(data).expect("frames always serialize"))
+}
+
+fn write(cursor: Option<&Cursor>, name: &str, data: &[u8]) -> Bytes {
+    let mut frame = BytesMut::with_capacity(data.len() + name.len() + 64);
+    if let Some(cursor) = cursor {
+        frame.put(format!("id: {cursor}\n").as_bytes());
+    }
+    frame.put(&b"event: "[..]);
+    frame.put(name.as_bytes());
+    frame.put(&b"\ndata: "[..]);
+    frame.put(data);
+    frame.put(&b"\n\n"[..]);
+    frame.freeze()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{EventId, Id, ProgressEvent, ProgressFold, Stage};
+    use proptest::prelude::*;
+
+    #[test]
+    fn frames_have_the_form_of_the_contract() {
+        let frame = write(Some(&Cursor::done(EventId::new(5, 1), 9)), "done", b"{}");
+
+        assert_eq!(frame, "id: 5-1~done.9\nevent: done\ndata: {}\n\n");
+        assert_eq!(encode(&Frame::Retry(std::time::Duration::from_secs(1))), "retry: 1000\n\n");
+    }
+
+    #[test]
+    fn overload_tells_the_browser_to_wait() {
+        let frame = encode(&Frame::Reconnect(ReconnectReason::Overloaded));
+
+        assert_eq!(frame, "retry: 15000\nevent: reconnect\ndata: {\"reason\":\"overloaded\"}\n\n");
+    }
+
+    proptest! {
+        #[test]
+        fn no_input_breaks_out_of_its_frame(label in ".*", detail in "(?s).*", key in "(?s).*", value in "(?s).*") {
+            let mut event = ProgressEvent::new(Id::parse("d1").unwrap(), Stage::OcrStarted);
+            event.label = Some(label);
+            event.detail = Some(detail);
+            event.timestamp = Some(value.clone());
+            event.extra.insert(key, value.into());
+
+            let shown = ProgressFold::default().apply(EventId::new(1, 0), &event).unwrap();
+            let frame = write_event(&shown);
+
+            let text = std::str::from_utf8(&frame).unwrap();
+            let lines: Vec<_> = text.split(['\n', '\r']).collect();
+            prop_assert_eq!(lines.len(), 5);
+            prop_assert_eq!(&lines[..2], ["id: 1-0", "event: progress"]);
+            prop_assert_eq!(lines[2].split_at(7).0, "data: {");
+            prop_assert_eq!(&lines[3..], ["", ""]);
+        }
+    }
+}

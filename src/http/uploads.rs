@@ -1,0 +1,187 @@
+//! `POST /api/v1/uploads/presign`, `PUT` of the file, `POST /api/v1/uploads/confirm`.
+
+use std::time::Duration;
+
+use axum::{
+    Json,
+    body::Body,
+    extract::{Path, RawQuery, State},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{
+    Shared,
+    body::{JsonBody, parse_id},
+    problem::Problem,
+    progress::stream_url,
+};
+use crate::{
+    clock::to_rfc3339,
+    documents::{ConfirmError, FileError, MAX_FILE_BYTES, Upload},
+    event::{Channel, Id},
+};
+
+/// How long a file may be put after presign.
+const UPLOAD_WITHIN: Duration = Duration::from_secs(15 * 60);
+/// How long the token in the answer to confirm lasts.
+const TOKEN_LASTS: Duration = Duration::from_secs(15 * 60);
+/// Longest name of a file in characters.
+const MAX_FILENAME_CHARS: usize = 255;
+/// What may be uploaded.
+const CONTENT_TYPES: [&str; 4] = ["application/pdf", "image/png", "image/jpeg", "image/tiff"];
+
+#[derive(Deserialize)]
+pub(super) struct PresignRequest {
+    patient_id: String,
+    filename: String,
+    content_type: String,
+    size: u64,
+    case_id: Option<String>,
+    procedure_code: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct ConfirmRequest {
+    document_id: String,
+}
+
+/// Announces a file and answers where to put it.
+pub(super) async fn presign(
+    State(parts): State<Shared>,
+    headers: HeaderMap,
+    JsonBody(request): JsonBody<PresignRequest>,
+) -> Result<Response, Problem> {
+    let grant = parts.access.viewer(&headers, None)?;
+    let upload = check(request)?;
+    grant.require(&Channel::documents(upload.patient_id.clone()))?;
+    if let Some(case) = &upload.case_id {
+        grant.require(&Channel::chat(case.clone()))?;
+    }
+    parts.store.announce(&upload).await.map_err(store_failed)?;
+    let (token, expires) = parts.access.sign_upload(&upload.document_id, UPLOAD_WITHIN);
+    let answer = json!({
+        "document_id": upload.document_id,
+        "upload_url": format!("/api/v1/uploads/{}/file?token={token}", upload.document_id),
+        "method": "PUT",
+        "headers": {},
+        "expires_at": to_rfc3339(expires * 1_000),
+    });
+    Ok(Json(answer).into_response())
+}
+
+/// Takes the file itself; the URL is the right to put it.
+pub(super) async fn put_file(
+    State(parts): State<Shared>,
+    Path(document): Path<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<StatusCode, Problem> {
+    let document = parse_id("document_id", &document)?;
+    let query = query.unwrap_or_default();
+    let token = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "token");
+    parts.access.check_upload(&document, token.map(|(_, token)| token).unwrap_or_default().as_ref())?;
+    let upload = parts.store.upload(&document).await.map_err(store_failed)?.ok_or_else(unknown)?;
+    let announced =
+        headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|length| length > upload.size) {
+        return Err(larger_than_announced(&upload));
+    }
+    if parts.store.document(&document).await.map_err(store_failed)?.is_some() {
+        return Err(Problem::conflict("This document is confirmed; its file cannot change any more."));
+    }
+    match parts.files.put(&document, body.into_data_stream(), upload.size).await {
+        Ok(()) => Ok(StatusCode::OK),
+        Err(FileError::TooLarge) => Err(larger_than_announced(&upload)),
+        Err(FileError::Interrupted) => {
+            Err(Problem::bad_request("The file did not arrive whole; put it again."))
+        }
+        Err(error @ FileError::Storage(_)) => Err(files_failed(&error)),
+    }
+}
+
+/// Confirms that the file is there and starts the work on it; again changes nothing.
+pub(super) async fn confirm(
+    State(parts): State<Shared>,
+    headers: HeaderMap,
+    JsonBody(request): JsonBody<ConfirmRequest>,
+) -> Result<Response, Problem> {
+    let grant = parts.access.viewer(&headers, None)?;
+    let document = parse_id("document_id", &request.document_id)?;
+    let upload = parts.store.upload(&document).await.map_err(store_failed)?.ok_or_else(unknown)?;
+    let channel = Channel::documents(upload.patient_id.clone());
+    // Whoever may not see the patient is not told that the document exists.
+    if !grant.covers(&channel) {
+        return Err(unknown());
+    }
+    parts.pipeline.confirm_upload(&upload).await.map_err(|error| match error {
+        ConfirmError::FileMissing => {
+            Problem::conflict("The file is not there yet: PUT it to the upload_url first.")
+        }
+        ConfirmError::Store(error) => store_failed(error),
+        ConfirmError::Files(error) => files_failed(&error),
+    })?;
+    let (token, _) = parts.access.issue(vec![channel.to_string()], "patient".into(), TOKEN_LASTS, None)?;
+    let answer = json!({
+        "document_id": document,
+        "status": "uploaded",
+        "stream_url": stream_url(&upload.patient_id, &document),
+        "token": token,
+    });
+    Ok((StatusCode::ACCEPTED, Json(answer)).into_response())
+}
+
+fn check(request: PresignRequest) -> Result<Upload, Problem> {
+    if request.size == 0 {
+        return Err(Problem::bad_request("`size` must be at least 1 byte."));
+    }
+    if request.size > MAX_FILE_BYTES {
+        return Err(Problem::too_large(format!("A file is at most {MAX_FILE_BYTES} bytes (25 MB).")));
+    }
+    if !CONTENT_TYPES.contains(&request.content_type.as_str()) {
+        return Err(Problem::bad_request(format!(
+            "`content_type` must be one of {}.",
+            CONTENT_TYPES.join(", ")
+        )));
+    }
+    Ok(Upload {
+        document_id: Id::random(),
+        patient_id: parse_id("patient_id", &request.patient_id)?,
+        filename: check_filename(request.filename)?,
+        content_type: request.content_type,
+        size: request.size,
+        case_id: request.case_id.map(|id| parse_id("case_id", &id)).transpose()?,
+        procedure_code: request.procedure_code.map(|code| parse_id("procedure_code", &code)).transpose()?,
+    })
+}
+
+fn check_filename(filename: String) -> Result<String, Problem> {
+    let length = filename.chars().count();
+    if length == 0 || length > MAX_FILENAME_CHARS || filename.chars().any(|c| c.is_control() || c == '/') {
+        let detail =
+            format!("`filename` must be 1 to {MAX_FILENAME_CHARS} characters on one line, without /.");
+        return Err(Problem::bad_request(detail));
+    }
+    Ok(filename)
+}
+
+fn larger_than_announced(upload: &Upload) -> Problem {
+    Problem::too_large(format!("The file is larger than the {} bytes announced at presign.", upload.size))
+}
+
+fn unknown() -> Problem {
+    Problem::not_found("No upload of yours has this document_id; POST /api/v1/uploads/presign announces one.")
+}
+
+fn files_failed(error: &FileError) -> Problem {
+    tracing::error!(error = error as &dyn std::error::Error, "the file store failed");
+    Problem::unavailable("The file store does not answer; try again later.")
+}
+
+pub(super) fn store_failed(error: crate::documents::StoreError) -> Problem {
+    tracing::error!(error = &error as &dyn std::error::Error, "the document store failed");
+    Problem::unavailable("The document store does not answer; try again later.")
+}

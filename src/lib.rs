@@ -1,0 +1,30 @@
+//! Live progress for long-running work, from any pipeline to any browser.
+//!
+//! An event flows one way through the rooms of this crate:
+//!
+//! - [`event`]: the vocabulary: channels, positions, progress; parsed once, safe from then on
+//! - [`broker`]: how an event crosses processes, and the emitter that hands it over
+//! - [`hub`]: fan-out inside one process: one upstream, a shared ring per channel
+//! - [`documents`]: the second source: statuses, and the pipeline that moves them
+//! - [`stream`]: what one viewer sees, in order, from snapshot to `done`
+//! - [`http`]: routes, access, Server-Sent Events, the page
+//!
+//! [`config`] reads settings, [`telemetry`] writes logs and metrics, [`command`] is the command
+//! line. [`run`] serves all of it behind a listener; [`App`] gives the router to mount elsewhere.
+#![forbid(unsafe_code)]
+
+mod app;
+pub mod broker;
+pub mod clock;
+pub mod command;
+pub mod config;
+pub mod documents;
+pub mod event;
+pub mod http;
+pub mod hub;
+mod listener;
+pub mod stream;
+pub mod telemetry;
+
+pub use app::{App, migrate, run, serve};
+pub use listener::{bind, raise_descriptor_limit};
