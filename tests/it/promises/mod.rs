@@ -1,0 +1,3 @@
+//! What users were told, proved on the built binary.
+
+mod first_light;

@@ -1,0 +1,50 @@
+//! Uploading as the page does it.
+
+use serde_json::{Value, json};
+
+use super::Server;
+
+/// The six steps in order.
+pub const STAGES: [&str; 6] = [
+    "upload_received",
+    "ocr_started",
+    "ocr_complete",
+    "analysis_started",
+    "analysis_complete",
+    "matching_complete",
+];
+
+/// Reads a file of `fixtures/`.
+pub fn fixture(name: &str) -> Vec<u8> {
+    std::fs::read(format!("{}/fixtures/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+}
+
+/// Announces and puts a file; answers its document id.
+pub async fn put(server: &Server, patient: &str, name: &str) -> String {
+    let file = fixture(name);
+    let body = json!({
+        "patient_id": patient, "filename": name, "content_type": "application/pdf", "size": file.len(),
+        "procedure_code": "knee_replacement",
+    });
+    let answer = server.post("/api/v1/uploads/presign", &body).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let answer: Value = answer.json().await.unwrap();
+    let put = server.put(answer["upload_url"].as_str().unwrap(), file).send().await.unwrap();
+    assert_eq!(put.status(), 200);
+    answer["document_id"].as_str().unwrap().to_owned()
+}
+
+/// Confirms a document that has been put.
+pub async fn confirm(server: &Server, document: &str) -> Value {
+    let answer = server.post("/api/v1/uploads/confirm", &json!({ "document_id": document })).send().await.unwrap();
+    assert_eq!(answer.status(), 202);
+    answer.json().await.unwrap()
+}
+
+/// Emits one step as a service does.
+pub async fn emit(server: &Server, patient: &str, document: &str, stage: &str) -> Value {
+    let body = json!({ "patient_id": patient, "document_id": document, "stage": stage });
+    let answer = server.post("/api/v1/progress", &body).send().await.unwrap();
+    assert_eq!(answer.status(), 202);
+    answer.json().await.unwrap()
+}

@@ -1,0 +1,116 @@
+//! The built binary as a child process, on a free port and a folder of its own.
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Child, Command, ExitStatus, Stdio},
+    time::Duration,
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use reqwest::RequestBuilder;
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A running server; killed and cleaned up when dropped.
+pub struct Server {
+    process: Child,
+    /// Where it listens, for example `http://127.0.0.1:40123`.
+    pub url: String,
+    /// Its folder: database, files and log.
+    pub folder: TempDir,
+    pub http: reqwest::Client,
+}
+
+impl Server {
+    /// Starts a server with nothing set but what `environment` names.
+    pub fn start(environment: &[(&str, &str)]) -> Self {
+        Self::start_in(tempfile::tempdir().unwrap(), environment)
+    }
+
+    /// Starts a server in a folder that an earlier one may have used.
+    pub fn start_in(folder: TempDir, environment: &[(&str, &str)]) -> Self {
+        let log = std::fs::File::options().create(true).append(true).open(folder.path().join("log")).unwrap();
+        let mut process = Command::new(env!("CARGO_BIN_EXE_tidings"))
+            .current_dir(folder.path())
+            .env_clear()
+            .env("PORT", "0")
+            .envs(environment.iter().copied())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let greeting = lines.next().and_then(Result::ok);
+        let Some(url) = greeting.as_deref().and_then(|line| line.strip_prefix("Tidings serves ")) else {
+            let log = std::fs::read_to_string(folder.path().join("log")).unwrap_or_default();
+            panic!("the server did not start: {log}");
+        };
+        let url = url.trim_end_matches('/').to_owned();
+        // Whoever stops reading a pipe blocks its writer.
+        std::thread::spawn(move || lines.for_each(drop));
+        Self { process, url, folder, http: reqwest::Client::new() }
+    }
+
+    pub fn get(&self, path: &str) -> RequestBuilder {
+        self.http.get(format!("{}{path}", self.url))
+    }
+
+    pub fn post(&self, path: &str, body: &Value) -> RequestBuilder {
+        self.http.post(format!("{}{path}", self.url)).json(body)
+    }
+
+    pub fn put(&self, path: &str, body: Vec<u8>) -> RequestBuilder {
+        self.http.put(format!("{}{path}", self.url)).body(body)
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// What the server has logged so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    /// Resident memory in bytes.
+    pub fn resident_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1_024
+    }
+
+    /// Asks the server to go down.
+    pub fn terminate(&self) {
+        kill(Pid::from_raw(self.pid().cast_signed()), Signal::SIGTERM).unwrap();
+    }
+
+    /// Waits until the server has ended.
+    pub async fn ended(&mut self, within: Duration) -> Option<ExitStatus> {
+        let ended = async {
+            loop {
+                if let Some(status) = self.process.try_wait().unwrap() {
+                    return status;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(within, ended).await.ok()
+    }
+
+    /// Kills the server as a crash would, and gives its folder for the next one.
+    pub fn crash(mut self) -> TempDir {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+        std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
