@@ -50,6 +50,9 @@ pub struct MemoryBroker {
 struct Shared {
     clock: Clock,
     limits: MemoryLimits,
+    /// The first second whose positions of an empty log are this process's own: one given in
+    /// the second of a restart could stem from before it.
+    own_from: u64,
     logs: Mutex<Logs>,
 }
 
@@ -76,9 +79,9 @@ impl MemoryBroker {
     /// Makes an empty broker.
     #[must_use]
     pub fn new(clock: Clock, limits: MemoryLimits) -> Self {
-        // A position given in the second of a restart could stem from before it.
-        let logs = Logs { proven_from: clock.seconds() + 1, ..Logs::default() };
-        Self { shared: Arc::new(Shared { clock, limits, logs: Mutex::new(logs) }) }
+        let own_from = clock.seconds() + 1;
+        let logs = Logs { proven_from: own_from, ..Logs::default() };
+        Self { shared: Arc::new(Shared { clock, limits, own_from, logs: Mutex::new(logs) }) }
     }
 
     /// Counts the bytes of all logs.
@@ -111,12 +114,13 @@ impl Shared {
         logs.append(&publication.channel, Entry { id, payload: publication.payload.clone() });
         logs.trim(&publication.channel, self.limits.entries);
         while logs.bytes > self.limits.bytes && logs.evict_oldest() {
-            logs.proven_from = self.empty_as_of().max(self.clock.seconds() + 1);
+            // Of the positions given in this second some are from before.
+            logs.proven_from = self.empty_as_of() + 1;
         }
     }
 
     fn empty_as_of(&self) -> u64 {
-        self.clock.seconds()
+        self.clock.seconds().max(self.own_from)
     }
 }
 
@@ -209,7 +213,7 @@ impl Broker for MemoryBroker {
     async fn history(&self, channel: &Channel) -> Result<History, BrokerError> {
         let logs = self.shared.lock_living();
         let log = logs.by_channel.get(channel);
-        let read_at = self.shared.empty_as_of().max(logs.proven_from);
+        let read_at = self.shared.empty_as_of();
         let still_there = self.shared.limits.time_to_live.saturating_sub(CLOCK_ALLOWANCE).as_secs();
         Ok(History {
             entries: log.map(|log| log.entries.iter().cloned().collect()).unwrap_or_default(),
@@ -226,7 +230,7 @@ impl Broker for MemoryBroker {
     }
 
     fn empty_as_of(&self) -> u64 {
-        self.shared.empty_as_of().max(self.shared.lock().proven_from)
+        self.shared.empty_as_of()
     }
 }
 

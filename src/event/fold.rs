@@ -2,7 +2,7 @@
 //!
 //! Folding is deterministic: the same log gives the same events, whoever reads it and when.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -32,6 +32,8 @@ pub struct DocumentProgress {
     pub ended: Option<StepStatus>,
     /// Its last event.
     pub last: EventId,
+    /// When each stage was first told in this attempt, by the log's clock in milliseconds.
+    pub steps: BTreeMap<Stage, u64>,
 }
 
 /// Folds a log of progress events, oldest first.
@@ -137,29 +139,24 @@ fn moved(
 ) -> DocumentProgress {
     let percent = own_percent(event).unwrap_or(0);
     let end = event.is_terminal().then_some(event.status);
-    match known {
-        None => DocumentProgress { attempt, stage: event.stage, percent, ended: end, last: id },
-        Some(known) => DocumentProgress {
-            attempt,
-            stage: known.stage.max(event.stage),
-            percent: known.percent.max(percent),
-            ended: known.ended.or(end),
-            last: id,
-        },
+    let mut steps = known.map(|known| known.steps.clone()).unwrap_or_default();
+    steps.entry(event.stage).or_insert(id.milliseconds);
+    DocumentProgress {
+        attempt,
+        stage: known.map_or(event.stage, |known| known.stage.max(event.stage)),
+        percent: known.map_or(percent, |known| known.percent.max(percent)),
+        ended: known.and_then(|known| known.ended).or(end),
+        last: id,
+        steps,
     }
 }
 
 /// A failure moves nothing forward, unless its producer says how far it was.
 fn own_percent(event: &ProgressEvent) -> Option<u8> {
-    let reached = |stage: Stage| match Stage::ALL.get(stage.step().wrapping_sub(2)) {
-        Some(before) if !matches!(stage, Stage::OcrStarted | Stage::AnalysisStarted) => before.percent(),
-        Some(_) => stage.percent(),
-        None => 0,
-    };
     event.percent.or(match event.status {
         StepStatus::Failed => None,
         StepStatus::Completed => Some(event.stage.percent()),
-        StepStatus::Started | StepStatus::InProgress => Some(reached(event.stage)),
+        StepStatus::Started | StepStatus::InProgress => Some(event.stage.percent_under_way()),
     })
 }
 
@@ -263,6 +260,16 @@ mod tests {
         fold.apply(at(2), &event(Stage::OcrComplete)).unwrap();
 
         assert_eq!(fold.document("d1").unwrap().ended, Some(StepStatus::Failed));
+    }
+
+    #[test]
+    fn a_stage_keeps_the_time_it_was_first_told() {
+        let mut fold = ProgressFold::default();
+
+        fold.apply(at(1), &event(Stage::OcrStarted)).unwrap();
+        fold.apply(at(2), &event(Stage::OcrStarted).with_status(StepStatus::InProgress)).unwrap();
+
+        assert_eq!(fold.document("d1").unwrap().steps, BTreeMap::from([(Stage::OcrStarted, 1)]));
     }
 
     #[test]

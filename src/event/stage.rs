@@ -94,6 +94,18 @@ impl Stage {
         }
     }
 
+    /// Gives the percent while the stage is under way: a stage that means "complete" has not been
+    /// reached yet.
+    #[must_use]
+    pub const fn percent_under_way(self) -> u8 {
+        match self {
+            Self::UploadReceived => 0,
+            Self::OcrStarted | Self::OcrComplete => Self::OcrStarted.percent(),
+            Self::AnalysisStarted | Self::AnalysisComplete => Self::AnalysisStarted.percent(),
+            Self::MatchingComplete => Self::AnalysisComplete.percent(),
+        }
+    }
+
     /// Gives the step status, where a producer gave none.
     #[must_use]
     pub const fn default_status(self) -> StepStatus {

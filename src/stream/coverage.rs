@@ -1,5 +1,7 @@
 //! What a stream covers, and where all of that stands: the store's word and the log's, merged.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::{
@@ -44,7 +46,10 @@ pub struct DocumentView {
     pub reason: Option<String>,
     /// When it last moved, RFC 3339.
     pub updated_at: String,
-    /// The same in milliseconds since the Unix epoch.
+    /// When each stage was first told, RFC 3339, as far as the log reaches.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub steps: BTreeMap<Stage, String>,
+    /// The time of the last move in milliseconds since the Unix epoch.
     #[serde(skip)]
     pub moved_at: u64,
     /// Whether it is under way.
@@ -144,6 +149,7 @@ fn view_of_record(
         attempt: record.attempt,
         reason: record.reason.clone(),
         updated_at: to_rfc3339(record.updated_at),
+        steps: by_events.map(steps_of).unwrap_or_default(),
         moved_at: record.updated_at,
         is_active: !record.status.is_terminal() && is_recent,
         is_told_by_status: true,
@@ -168,10 +174,15 @@ fn view_of_events(
         attempt: progress.attempt,
         reason: is_silent.then(|| "worker_silent".into()),
         updated_at: to_rfc3339(moved_at),
+        steps: steps_of(progress),
         moved_at,
         is_active: !status.is_terminal(),
         is_told_by_status: is_silent,
     }
+}
+
+fn steps_of(progress: &DocumentProgress) -> BTreeMap<Stage, String> {
+    progress.steps.iter().map(|(stage, at)| (*stage, to_rfc3339(*at))).collect()
 }
 
 #[cfg(test)]
@@ -197,7 +208,7 @@ mod tests {
     }
 
     fn progress(stage: Stage, percent: u8) -> DocumentProgress {
-        DocumentProgress { attempt: 1, stage, percent, ended: None, last: EventId::new(2_000, 0) }
+        DocumentProgress { attempt: 1, stage, percent, ended: None, last: EventId::new(2_000, 0), steps: BTreeMap::new() }
     }
 
     #[test]

@@ -1,1 +1,4 @@
-//! Filled below.
+//! The behaviour every broker has to show, and the backends that show it.
+
+mod memory;
+mod suite;
