@@ -6,7 +6,10 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -47,7 +50,9 @@ impl Default for StatusSettings {
 pub struct PatientStatuses {
     /// The documents, newest first.
     pub documents: Arc<[DocumentRecord]>,
-    /// When the read began that showed them; none before the first.
+    /// The read that showed them, 0 before the first. Counted, as two moments may look alike.
+    pub read: u64,
+    /// When that read began.
     pub read_at: Option<Instant>,
 }
 
@@ -65,6 +70,8 @@ struct Shared {
     wanted: Mutex<Wanted>,
     news: Notify,
     is_up: watch::Sender<bool>,
+    /// Counts the reads begun.
+    begun: AtomicU64,
     /// Counts attempts to read, so that whoever waits for one sees it end.
     attempts: watch::Sender<u64>,
 }
@@ -84,6 +91,13 @@ struct Followed {
     statuses: watch::Sender<PatientStatuses>,
     /// The newest end that reads have been planned for.
     planned_for: Option<Instant>,
+}
+
+/// One read of the source.
+#[derive(Clone, Copy)]
+struct Read {
+    number: u64,
+    began: Instant,
 }
 
 /// Follows one patient's documents; the patient is read as long as one of these lives.
@@ -113,6 +127,7 @@ impl StatusReader {
             wanted: Mutex::default(),
             news: Notify::new(),
             is_up: watch::Sender::new(true),
+            begun: AtomicU64::new(0),
             attempts: watch::Sender::new(0),
         });
         tokio::spawn({
@@ -192,17 +207,23 @@ impl StatusFollow {
         self.statuses.mark_changed();
     }
 
-    /// Waits for a read that began at `since` or later; false when the source is down.
+    /// Counts the reads begun: what a later one shows is newer than this moment.
+    #[must_use]
+    pub fn reads_begun(&self) -> u64 {
+        self.shared.begun.load(Ordering::SeqCst)
+    }
+
+    /// Waits for a read behind the one numbered `read`; false when the source is down.
     ///
     /// # Cancel safety
     /// Nothing is lost when the future is dropped.
-    pub fn read_since(&self, since: Instant) -> impl Future<Output = bool> + Send + use<> {
+    pub fn read_behind(&self, read: u64) -> impl Future<Output = bool> + Send + use<> {
         let (shared, patient, statuses) =
             (Arc::clone(&self.shared), self.patient.clone(), self.statuses.clone());
         async move {
             let mut attempts = shared.attempts.subscribe();
             loop {
-                if statuses.borrow().read_at.is_some_and(|read_at| read_at >= since) {
+                if statuses.borrow().read > read {
                     return true;
                 }
                 if !*shared.is_up.borrow() {
@@ -293,9 +314,9 @@ impl Shared {
     async fn read(&self, is_round: bool) {
         let query = self.lock().take_query(is_round, self.active_since());
         if !query.patients.is_empty() {
-            let began = Instant::now();
+            let read = Read { number: self.begun.fetch_add(1, Ordering::SeqCst) + 1, began: Instant::now() };
             let answer = timeout(READ_WITHIN, self.source.statuses(&query)).await;
-            self.take_answer(&query, began, answer.unwrap_or(Err(StoreError::Timeout)));
+            self.take_answer(&query, read, answer.unwrap_or(Err(StoreError::Timeout)));
         }
         self.attempts.send_modify(|attempts| *attempts += 1);
     }
@@ -305,16 +326,11 @@ impl Shared {
         self.clock.milliseconds().saturating_sub(active_for)
     }
 
-    fn take_answer(
-        &self,
-        query: &StatusQuery,
-        began: Instant,
-        answer: Result<Vec<DocumentRecord>, StoreError>,
-    ) {
+    fn take_answer(&self, query: &StatusQuery, read: Read, answer: Result<Vec<DocumentRecord>, StoreError>) {
         self.metrics.status_read(answer.is_ok());
         self.set_up(answer.is_ok());
         match answer {
-            Ok(documents) => self.lock().tell(&query.patients, began, documents),
+            Ok(documents) => self.lock().tell(&query.patients, read, documents),
             Err(error) => tracing::debug!(%error, "the statuses could not be read"),
         }
     }
@@ -349,14 +365,14 @@ impl Wanted {
         query
     }
 
-    fn tell(&mut self, patients: &[Id], began: Instant, documents: Vec<DocumentRecord>) {
+    fn tell(&mut self, patients: &[Id], read: Read, documents: Vec<DocumentRecord>) {
         let mut by_patient: HashMap<Id, Vec<DocumentRecord>> = HashMap::new();
         for document in documents {
             by_patient.entry(document.patient_id.clone()).or_default().push(document);
         }
         for patient in patients {
             if let Some(followed) = self.patients.get(patient) {
-                followed.tell(began, by_patient.remove(patient).unwrap_or_default());
+                followed.tell(read, by_patient.remove(patient).unwrap_or_default());
             }
         }
     }
@@ -370,10 +386,11 @@ impl Followed {
         under_way.map(|document| document.document_id.clone()).collect()
     }
 
-    fn tell(&self, began: Instant, mut documents: Vec<DocumentRecord>) {
+    fn tell(&self, read: Read, mut documents: Vec<DocumentRecord>) {
         self.statuses.send_if_modified(|statuses| {
             keep_what_is_further(&mut documents, &statuses.documents);
-            statuses.read_at = Some(began);
+            statuses.read = read.number;
+            statuses.read_at = Some(read.began);
             let changed = *statuses.documents != *documents;
             if changed {
                 statuses.documents = documents.into();

@@ -193,7 +193,7 @@ impl Subscription {
         }
     }
 
-    /// Brings the topic up to what the log held at `since` or later, within `within`.
+    /// Brings the topic up to what the log held later than `since`, within `within`.
     ///
     /// Viewers of one channel share one call to the broker. Does nothing while it is down.
     pub async fn settle(&self, since: Instant, within: Duration) {
@@ -204,7 +204,7 @@ impl Subscription {
 
     async fn settle_from(&self, since: Instant) {
         let mut settled = self.topic.settled.lock().await;
-        if settled.is_some_and(|began| began >= since) {
+        if settled.is_some_and(|began| began > since) {
             return;
         }
         let began = Instant::now();

@@ -208,7 +208,14 @@ mod tests {
     }
 
     fn progress(stage: Stage, percent: u8) -> DocumentProgress {
-        DocumentProgress { attempt: 1, stage, percent, ended: None, last: EventId::new(2_000, 0), steps: BTreeMap::new() }
+        DocumentProgress {
+            attempt: 1,
+            stage,
+            percent,
+            ended: None,
+            last: EventId::new(2_000, 0),
+            steps: BTreeMap::new(),
+        }
     }
 
     #[test]

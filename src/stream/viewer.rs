@@ -60,7 +60,6 @@ pub struct Viewer {
     passed: Cursor,
     told: Vec<Told>,
     end: EndRules,
-    opened_at: Instant,
     ends_at: (Instant, ReconnectReason),
     has_ended: bool,
     _open: StreamOpen,
@@ -90,8 +89,9 @@ struct EndRules {
     was_active: bool,
     /// The store has been read since the stream was opened.
     knows_store: bool,
-    /// When the newest step that may end a document was read.
-    last_end: Option<Instant>,
+    /// An end is told from a status read behind this one: begun after the newest step that may
+    /// have ended a document was taken, and after the stream was opened.
+    needs_read_behind: u64,
     /// The status read behind which the log has been caught up.
     settled_for: Option<Instant>,
 }
@@ -105,7 +105,7 @@ enum Quiet {
 }
 
 impl EndRules {
-    fn new(request: &StreamRequest) -> Self {
+    fn new(request: &StreamRequest, reads_before: u64) -> Self {
         let cursor = request.cursor;
         Self {
             is_stirred: false,
@@ -119,7 +119,7 @@ impl EndRules {
             may_be_over: true,
             was_active: false,
             knows_store: false,
-            last_end: None,
+            needs_read_behind: reads_before,
             settled_for: None,
         }
     }
@@ -147,7 +147,8 @@ impl Viewer {
         let opened_at = Instant::now();
         let subscription = shared.hub.subscribe(&Channel::documents(request.patient.clone()));
         let follow = shared.statuses.follow(&request.patient, &request.documents);
-        follow.read_since(opened_at).await;
+        let reads_before = follow.reads_begun();
+        follow.read_behind(reads_before).await;
         let mut viewer = Self {
             coverage: Coverage { named: request.documents.clone() },
             subscription,
@@ -161,8 +162,7 @@ impl Viewer {
             may_join: false,
             passed: Cursor::plain(EventId::ZERO),
             told: Vec::new(),
-            end: EndRules::new(&request),
-            opened_at,
+            end: EndRules::new(&request, reads_before),
             ends_at: ends_at(shared, &request, opened_at),
             has_ended: false,
             _open: shared.metrics.open_stream(),
@@ -269,7 +269,7 @@ impl Viewer {
 
     /// Looks whether anything moved since the mark was given; not before the store was read.
     fn compare_with_mark(&mut self, view: &CoverageView) {
-        self.end.knows_store = self.follow.current().read_at.is_some();
+        self.end.knows_store = self.follow.current().read > 0;
         if !self.end.knows_store {
             return;
         }
@@ -301,7 +301,7 @@ impl Viewer {
 
     /// Does the next thing: tells something, or waits for something to tell.
     async fn advance(&mut self) {
-        if self.has_to_end() || self.take_replay() {
+        if self.has_to_end() || self.tell_sources() || self.take_replay() {
             return;
         }
         match self.read_ring() {
@@ -356,7 +356,7 @@ impl Viewer {
         self.end.is_stirred = true;
         self.end.was_active = true;
         if shown.terminal {
-            self.end.last_end = self.end.last_end.max(Some(event.read_at));
+            self.end.needs_read_behind = self.follow.reads_begun();
             self.end.may_be_over = true;
             self.follow.expect_end(event.read_at);
         }
@@ -452,7 +452,7 @@ impl Viewer {
         if !untold.is_empty() {
             return self.follow.unsee();
         }
-        if view.is_active() || !self.is_owed(&view) || statuses.read_at < Some(self.needs_read_since()) {
+        if view.is_active() || !self.is_owed(&view) || statuses.read <= self.end.needs_read_behind {
             return;
         }
         if self.settle(statuses.read_at).await {
@@ -477,11 +477,6 @@ impl Viewer {
             self.shared.metrics.stream_ended("done");
             self.has_ended = true;
         }
-    }
-
-    /// An end is told from statuses that were read behind the last step, and once at least.
-    fn needs_read_since(&self) -> Instant {
-        self.end.last_end.unwrap_or(self.opened_at)
     }
 
     /// Looks at where everything stands.
@@ -510,8 +505,8 @@ impl Viewer {
             () = self.follow.changed() => {}
             Some(_) = wanted_read => self.end.may_be_over = true,
             beat = self.pulse.next() => self.beat(beat),
-            _ = self.broker_state.changed() => self.tell_broker_state(),
-            _ = self.store_state.changed() => self.tell_store_state(),
+            Ok(()) = self.broker_state.changed() => self.broker_state.mark_changed(),
+            Ok(()) = self.store_state.changed() => self.store_state.mark_changed(),
             () = sleep_until(self.ends_at.0) => {}
             () = self.shared.shutdown.cancelled() => {}
         }
@@ -519,9 +514,9 @@ impl Viewer {
 
     /// Asks for a status read behind the last end, unless there was one or the store is down.
     fn wanted_read(&self) -> OptionFuture<impl Future<Output = bool> + Send + use<>> {
-        let since = self.needs_read_since();
-        let is_wanted = *self.store_state.borrow() && self.follow.current().read_at < Some(since);
-        is_wanted.then(|| self.follow.read_since(since)).into()
+        let read = self.end.needs_read_behind;
+        let is_wanted = *self.store_state.borrow() && self.follow.current().read <= read;
+        is_wanted.then(|| self.follow.read_behind(read)).into()
     }
 
     /// Beats, and looks whether time alone has ended something.
@@ -545,16 +540,21 @@ impl Viewer {
         }
     }
 
-    fn tell_broker_state(&mut self) {
-        let is_up = *self.broker_state.borrow_and_update();
-        self.may_join = is_up;
-        self.tell_source(self.shared.hub.source_name(), is_up);
-    }
-
-    fn tell_store_state(&mut self) {
-        let is_up = *self.store_state.borrow_and_update();
-        self.end.may_be_over = true;
-        self.tell_source(self.shared.statuses.source_name(), is_up);
+    /// Tells of sources that went down or came back, before anything that follows from it.
+    fn tell_sources(&mut self) -> bool {
+        let is_broker = self.broker_state.has_changed().unwrap_or(false);
+        let is_store = self.store_state.has_changed().unwrap_or(false);
+        if is_broker {
+            let is_up = *self.broker_state.borrow_and_update();
+            self.may_join |= is_up;
+            self.tell_source(self.shared.hub.source_name(), is_up);
+        }
+        if is_store {
+            let is_up = *self.store_state.borrow_and_update();
+            self.end.may_be_over = true;
+            self.tell_source(self.shared.statuses.source_name(), is_up);
+        }
+        is_broker || is_store
     }
 
     fn tell_source(&mut self, source: &'static str, is_up: bool) {

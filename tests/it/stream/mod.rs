@@ -1,1 +1,8 @@
-//! Filled below.
+//! Every seam of a stream, under a paused clock: cut, wait, return, and count.
+
+mod cuts;
+mod ends;
+mod faults;
+mod gaps;
+mod shared;
+mod world;

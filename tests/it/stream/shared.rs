@@ -1,0 +1,99 @@
+//! What all viewers of a process share: events, heartbeats, queries, and the way down.
+
+use std::{sync::atomic::Ordering::Relaxed, time::Duration};
+
+use super::world::{ACTIONS, Browser, World, id};
+use crate::support::documents::STAGES;
+
+#[tokio::test(start_paused = true)]
+async fn two_tabs_are_both_told_everything() {
+    let world = World::new();
+    let mut tabs = [Browser::new(), Browser::new()];
+    for tab in &mut tabs {
+        tab.open(&world).await;
+    }
+
+    for action in 0..ACTIONS {
+        world.act("d1", action).await;
+        tabs[action % 2].read_all().await;
+    }
+
+    for tab in &mut tabs {
+        tab.read_for(Duration::from_secs(10)).await;
+        assert_eq!(tab.steps("d1"), STAGES);
+        assert_eq!(tab.told.last().unwrap(), "done");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn heartbeats_come_every_five_seconds_on_every_stream() {
+    let world = World::new();
+    let mut browsers = [Browser::new(), Browser::asking(|request| request.documents = vec![id("d1")])];
+    for browser in &mut browsers {
+        browser.open(&world).await;
+    }
+
+    let (first, second) = browsers.split_at_mut(1);
+    tokio::join!(first[0].read_for(Duration::from_secs(61)), second[0].read_for(Duration::from_secs(61)),);
+
+    for browser in &browsers {
+        assert_eq!(browser.count("heartbeat"), 12);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_status_query_an_interval_serves_all_viewers() {
+    let world = World::new();
+    let mut browsers: Vec<_> = (0..100).map(|_| Browser::new()).collect();
+    for browser in &mut browsers {
+        browser.open(&world).await;
+    }
+    let before = world.store.queries.load(Relaxed);
+
+    browsers[0].read_for(Duration::from_secs(60)).await;
+
+    assert!((11..=13).contains(&(world.store.queries.load(Relaxed) - before)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_viewers_nothing_is_asked_and_nothing_is_kept() {
+    let world = World::new();
+    let mut browser = Browser::new();
+    browser.open(&world).await;
+    assert_eq!(world.hub.viewers(&World::channel()), 1);
+
+    browser.cut();
+    let before = world.store.queries.load(Relaxed);
+    tokio::time::sleep(Duration::from_secs(60)).await;
+
+    assert_eq!(world.hub.viewers(&World::channel()), 0);
+    assert_eq!(world.store.queries.load(Relaxed), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_ends_every_stream_with_its_reason() {
+    let world = World::new();
+    let mut browser = Browser::new();
+    browser.open(&world).await;
+    browser.read_all().await;
+
+    world.shutdown.cancel();
+    browser.read_all().await;
+
+    assert_eq!(browser.told, ["connected", "reconnect:shutdown"]);
+    assert!(!browser.is_open());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_ends_is_said_ten_seconds_before() {
+    let world = World::new();
+    let ends = world.clock.since_epoch() + Duration::from_secs(40);
+    let mut browser = Browser::asking(|request| request.expires_at = Some(ends));
+    browser.open(&world).await;
+    let opened = tokio::time::Instant::now();
+
+    browser.read_for(Duration::from_secs(60)).await;
+
+    assert_eq!(browser.told.last().unwrap(), "reconnect:token_expired");
+    assert_eq!(opened.elapsed().as_secs(), 30);
+}
