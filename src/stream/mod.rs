@@ -4,9 +4,12 @@
 //! Server-Sent Events. [`coverage`] says where everything stands, [`viewer`] what to tell next.
 
 mod coverage;
+mod end_rules;
 mod frame;
 mod heartbeat;
 mod request;
+mod sources;
+mod told;
 mod viewer;
 
 use std::{sync::Arc, time::Duration};

@@ -151,3 +151,21 @@ async fn a_store_that_is_down_is_asked_once_an_interval() {
 
     assert!((11..=13).contains(&(world.store.queries.load(Relaxed) - before)));
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_viewer_that_returns_while_the_store_is_down_keeps_its_mark() {
+    let world = World::new();
+    world.run_job("d1").await;
+    let mut browser = Browser::new();
+    browser.open(&world).await;
+    browser.read_all().await;
+    let mark = browser.last_id.as_deref().and_then(|id| id.split_once('~')).unwrap().1.to_owned();
+    browser.cut();
+    tokio::time::advance(Duration::from_secs(700)).await;
+    world.store.is_down.store(true, Relaxed);
+
+    browser.open(&world).await;
+    browser.read_for(Duration::from_secs(6)).await;
+
+    assert!(browser.last_id.unwrap().ends_with(&mark));
+}
