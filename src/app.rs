@@ -10,11 +10,8 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     broker::{Broker, Emitter, EmitterLimits, MemoryBroker, MemoryLimits},
     clock::Clock,
-    config::{BrokerConfig, Config, StorageConfig, StreamsConfig},
-    documents::{
-        DocumentStore, Files, Pipeline, SqliteStore, StatusReader, StatusSettings,
-        text_layer::TextLayerReader,
-    },
+    config::{BrokerConfig, Config, StorageConfig},
+    documents::{Files, Pipeline, SqliteStore, StatusReader, StatusSettings, text_layer::TextLayerReader},
     http::{self, Access, Parts},
     hub::{Hub, HubSettings},
     listener::StallGuard,
@@ -23,9 +20,9 @@ use crate::{
 };
 
 /// How long open requests have to end once the server goes down.
-const DRAIN_WITHIN: Duration = Duration::from_secs(3);
-/// How long events and documents under way have after that.
-const FINISH_WITHIN: Duration = Duration::from_millis(1_500);
+const DRAIN_WITHIN: Duration = Duration::from_millis(2_500);
+/// How long documents under way have after that, and how long the last events.
+const FINISH_WITHIN: Duration = Duration::from_secs(1);
 /// A log has to outlive the silence after which its document counts as abandoned, by this much.
 const SILENCE_MARGIN: Duration = Duration::from_secs(60);
 
@@ -35,7 +32,15 @@ pub struct App {
     emitter: Emitter,
     pipeline: Pipeline,
     store: SqliteStore,
-    access: String,
+    dev_token: String,
+    stop: CancellationToken,
+}
+
+/// What every part is given.
+struct Base<'a> {
+    config: &'a Config,
+    clock: Clock,
+    metrics: Arc<Metrics>,
     stop: CancellationToken,
 }
 
@@ -45,62 +50,35 @@ impl App {
     /// # Errors
     /// When a store cannot be opened or its tables cannot be brought up to date.
     pub async fn start(config: &Config, shutdown: CancellationToken) -> anyhow::Result<Self> {
-        let clock = Clock::System;
-        let metrics = Arc::new(Metrics::default());
-        let stop = CancellationToken::new();
-        let broker = open_broker(config, clock);
-        let emitter =
-            Emitter::start(Arc::clone(&broker), clock, Arc::clone(&metrics), EmitterLimits::default());
-        let store = open_store(&config.storage, clock).await?;
-        let files = Files::in_folder(&config.storage.files)
-            .with_context(|| format!("use the folder {} for files", config.storage.files.display()))?;
-        let hub_settings =
-            HubSettings { log_time_to_live: config.streams.event_time_to_live, ..HubSettings::default() };
-        let hub = Hub::start(broker, clock, Arc::clone(&metrics), hub_settings, stop.clone());
-        let statuses = StatusReader::start(
-            Arc::new(store.clone()),
-            clock,
-            Arc::clone(&metrics),
-            StatusSettings {
-                interval: config.streams.status_interval,
-                active_for: config.streams.active_for,
-            },
-            stop.clone(),
+        let base =
+            Base { config, clock: Clock::System, metrics: Arc::default(), stop: CancellationToken::new() };
+        let store = open_store(&config.storage, base.clock).await?;
+        let files = open_files(&config.storage)?;
+        let broker = base.open_broker();
+        let emitter = Emitter::start(
+            Arc::clone(&broker),
+            base.clock,
+            Arc::clone(&base.metrics),
+            EmitterLimits::default(),
         );
-        let streams = Streams::new(
-            hub.clone(),
-            statuses.clone(),
-            Pulse::start(clock, config.streams.heartbeat_interval, stop.clone()),
-            clock,
-            Arc::clone(&metrics),
-            stream_settings(&config.streams),
-            shutdown,
-        );
-        let shared_store: Arc<dyn DocumentStore> = Arc::new(store.clone());
-        let pipeline = Pipeline::new(
-            Arc::clone(&shared_store),
-            files.clone(),
-            emitter.clone(),
-            TextLayerReader::new(text_layer_program(config)?),
-            Arc::clone(&metrics),
-            clock,
-        );
-        let access = Access::new(&config.access, clock);
+        let pipeline = base.pipeline(store.clone(), files.clone(), emitter.clone());
+        let (hub, statuses) = (base.start_hub(broker), base.start_status_reader(store.clone()));
+        let streams = base.streams(hub.clone(), statuses.clone(), shutdown);
+        let access = Access::new(&config.access, base.clock);
         let dev_token = dev_token(&access);
         let router = http::router(Parts {
             emitter: emitter.clone(),
             hub,
             streams,
             statuses,
-            store: shared_store,
+            store: Arc::new(store.clone()),
             files,
             pipeline: pipeline.clone(),
             access,
-            access_config: config.access.clone(),
-            metrics,
-            clock,
+            allowed_origins: config.access.allowed_origins.clone(),
+            metrics: base.metrics,
         });
-        Ok(Self { router, emitter, pipeline, store, access: dev_token, stop })
+        Ok(Self { router, emitter, pipeline, store, dev_token, stop: base.stop })
     }
 
     /// Gives the routes, to be served or merged into another router.
@@ -117,7 +95,7 @@ impl App {
     /// Gives a token for the patient `demo` that lasts 12 hours, to try things with.
     #[must_use]
     pub fn dev_token(&self) -> &str {
-        &self.access
+        &self.dev_token
     }
 
     /// Takes up the documents that a process left under way.
@@ -141,7 +119,7 @@ impl App {
     }
 }
 
-/// Serves until `shutdown` is cancelled, then ends within about five seconds.
+/// Serves until `shutdown` is cancelled, then ends within five seconds.
 ///
 /// # Errors
 /// When the server cannot be put together or the listener fails.
@@ -150,7 +128,7 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
     serve(app, listener, shutdown).await
 }
 
-/// Serves an app until `shutdown` is cancelled, then ends within about five seconds.
+/// Serves an app until `shutdown` is cancelled, then ends within five seconds.
 ///
 /// # Errors
 /// When the listener fails.
@@ -184,13 +162,58 @@ async fn within_after(
     }
 }
 
-fn open_broker(config: &Config, clock: Clock) -> Arc<dyn Broker> {
-    let time_to_live = config.streams.event_time_to_live;
-    match config.broker {
-        BrokerConfig::Memory => {
-            Arc::new(MemoryBroker::new(clock, MemoryLimits { time_to_live, ..MemoryLimits::default() }))
+impl Base<'_> {
+    fn open_broker(&self) -> Arc<dyn Broker> {
+        let time_to_live = self.config.streams.event_time_to_live;
+        match self.config.broker {
+            BrokerConfig::Memory => Arc::new(MemoryBroker::new(
+                self.clock,
+                MemoryLimits { time_to_live, ..MemoryLimits::default() },
+            )),
         }
     }
+
+    fn start_hub(&self, broker: Arc<dyn Broker>) -> Hub {
+        let log_time_to_live = self.config.streams.event_time_to_live;
+        let settings = HubSettings { log_time_to_live, ..HubSettings::default() };
+        Hub::start(broker, self.clock, Arc::clone(&self.metrics), settings, self.stop.clone())
+    }
+
+    fn start_status_reader(&self, store: SqliteStore) -> StatusReader {
+        let streams = &self.config.streams;
+        let settings = StatusSettings { interval: streams.status_interval, active_for: streams.active_for };
+        StatusReader::start(
+            Arc::new(store),
+            self.clock,
+            Arc::clone(&self.metrics),
+            settings,
+            self.stop.clone(),
+        )
+    }
+
+    fn pipeline(&self, store: SqliteStore, files: Files, emitter: Emitter) -> Pipeline {
+        let program = self.config.server.text_layer_program.clone().unwrap_or_else(|| "tidings".into());
+        let reader = TextLayerReader::new(program);
+        Pipeline::new(Arc::new(store), files, emitter, reader, Arc::clone(&self.metrics), self.clock)
+    }
+
+    fn streams(&self, hub: Hub, statuses: StatusReader, shutdown: CancellationToken) -> Streams {
+        let streams = &self.config.streams;
+        let pulse = Pulse::start(self.clock, streams.heartbeat_interval, self.stop.clone());
+        let settings = StreamSettings {
+            longest: streams.longest,
+            active_for: streams.active_for,
+            silent_for: streams.event_time_to_live.saturating_sub(SILENCE_MARGIN),
+            most: streams.most,
+        };
+        Streams::new(hub, statuses, pulse, self.clock, Arc::clone(&self.metrics), settings, shutdown)
+    }
+}
+
+fn open_files(config: &StorageConfig) -> anyhow::Result<Files> {
+    let folder = &config.files;
+    Files::in_folder(folder)
+        .with_context(|| format!("use the folder {} for files (STORAGE_URL)", folder.display()))
 }
 
 async fn open_store(config: &StorageConfig, clock: Clock) -> anyhow::Result<SqliteStore> {
@@ -218,24 +241,6 @@ async fn connect(url: &str, clock: Clock) -> anyhow::Result<SqliteStore> {
         std::fs::create_dir_all(folder).with_context(|| format!("make the folder {}", folder.display()))?;
     }
     SqliteStore::open(url, clock).await.context("open the database that DATABASE_URL names")
-}
-
-fn stream_settings(config: &StreamsConfig) -> StreamSettings {
-    StreamSettings {
-        longest: config.longest,
-        active_for: config.active_for,
-        silent_for: config.event_time_to_live.saturating_sub(SILENCE_MARGIN),
-        most: config.most,
-    }
-}
-
-fn text_layer_program(config: &Config) -> anyhow::Result<PathBuf> {
-    match &config.server.text_layer_program {
-        Some(program) => Ok(program.clone()),
-        None => {
-            std::env::current_exe().context("find this program, which reads PDFs in a process of its own")
-        }
-    }
 }
 
 fn dev_token(access: &Access) -> String {

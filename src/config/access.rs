@@ -69,6 +69,12 @@ impl AccessConfig {
         matches!(self.environment, Environment::Development) && self.jwt_secret.is_none()
     }
 
+    /// Says whether services are let in without a key.
+    #[must_use]
+    pub const fn is_open_for_services(&self) -> bool {
+        matches!(self.environment, Environment::Development) && self.internal_key.is_none()
+    }
+
     fn require_keys(&self) -> Result<(), ConfigError> {
         let because = "as this server can be reached by others (or set APP_ENV=development)";
         if self.jwt_secret.is_none() {

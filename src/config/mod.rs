@@ -97,7 +97,6 @@ mod tests {
             ("CORS_ALLOWED_ORIGINS", "example.org", "https://"),
             ("LOG_FORMAT", "xml", "text or json"),
             ("MIGRATE_ON_START", "maybe", "true or false"),
-            ("PUBLIC_URL", "ftp://x", "http"),
             ("AUTH_JWT_SECRET", "short", "32"),
             ("RUST_LOG", "tidings=loud", "info"),
         ];

@@ -3,7 +3,6 @@
 use std::{net::IpAddr, path::PathBuf};
 
 use tracing_subscriber::EnvFilter;
-use url::Url;
 
 use super::{
     access::Environment,
@@ -20,14 +19,13 @@ pub struct ServerConfig {
     pub port: u16,
     /// `APP_ENV`, or what `HOST`, `VERCEL` and `RAILWAY_ENVIRONMENT` mean without it.
     pub environment: Environment,
-    /// `PUBLIC_URL`: where others reach this server; needed for callbacks and absolute URLs.
-    pub public_url: Option<Url>,
     /// `RUST_LOG`: which lines are logged. Default `info`.
     pub log_filter: String,
     /// `LOG_FORMAT`: `text` or `json`. Default `text`.
     pub log_format: LogFormat,
-    /// The program that reads a PDF's text layer when called as `<program> read-text-layer`; none:
-    /// this program itself. Not from the environment.
+    /// The program that reads a PDF's text layer when called as `<program> read-text-layer`.
+    /// Not from the environment: the binary names itself, a service that mounts the router takes
+    /// `tidings` from its path when this is none.
     pub text_layer_program: Option<PathBuf>,
 }
 
@@ -39,7 +37,6 @@ impl ServerConfig {
             host,
             port: variables.number("PORT", 8080, 0, u16::MAX)?,
             environment: Environment::read(variables, host.is_loopback())?,
-            public_url: public_url(variables)?,
             log_filter: log_filter(variables)?,
             log_format: log_format(variables)?,
             text_layer_program: None,
@@ -50,14 +47,6 @@ impl ServerConfig {
     #[must_use]
     pub fn address(&self) -> String {
         std::net::SocketAddr::from((self.host, self.port)).to_string()
-    }
-}
-
-fn public_url(variables: &Variables) -> Result<Option<Url>, ConfigError> {
-    let Some(text) = variables.text("PUBLIC_URL") else { return Ok(None) };
-    match Url::parse(text) {
-        Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(Some(url)),
-        _ => Err(wrong("PUBLIC_URL", text, "a URL that starts with https:// or http://")),
     }
 }
 

@@ -86,7 +86,7 @@ impl Access {
             decoding: DecodingKey::from_secret(secret),
             internal_key: config.internal_key.clone(),
             is_open: config.is_open(),
-            is_open_for_services: config.is_open() && config.internal_key.is_none(),
+            is_open_for_services: config.is_open_for_services(),
             clock,
         }
     }

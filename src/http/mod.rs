@@ -1,6 +1,6 @@
 //! The HTTP face: routes, access, Server-Sent Events, error answers and the page.
 //!
-//! [`router`] shows every route on one screen. Nothing here knows SQL or Redis.
+//! [`router()`] shows every route on one screen. Nothing here knows SQL or Redis.
 
 mod access;
 mod body;
@@ -24,8 +24,6 @@ pub use router::router;
 
 use crate::{
     broker::Emitter,
-    clock::Clock,
-    config::AccessConfig,
     documents::{DocumentStore, Files, Pipeline, StatusReader},
     hub::Hub,
     stream::Streams,
@@ -50,12 +48,10 @@ pub struct Parts {
     pub pipeline: Pipeline,
     /// Who may do what.
     pub access: Access,
-    /// The rules behind `access`.
-    pub access_config: AccessConfig,
+    /// Pages of these hosts may read the answers.
+    pub allowed_origins: Vec<String>,
     /// Counts.
     pub metrics: Arc<Metrics>,
-    /// Tells the time.
-    pub clock: Clock,
 }
 
 /// The parts, shared by all routes.

@@ -1,6 +1,6 @@
 //! Fan-out inside one process: one upstream for all viewers, a shared ring per channel.
 //!
-//! Each watched channel is a [`topic`] that reads its log once and then follows it. Viewers hold
+//! Each watched channel is a topic that reads its log once and then follows it. Viewers hold
 //! a place in the topic's ring, so the seam between what they missed and what is live is one
 //! position under one lock. The hub knows neither the broker's kind nor the protocol.
 

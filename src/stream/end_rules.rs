@@ -72,9 +72,14 @@ impl EndRules {
     }
 
     /// Looks whether anything moved since the viewer's mark was given; not before the store was read.
+    ///
+    /// An idle viewer that nothing is known of any more is left alone: the log has forgotten
+    /// what its mark stood for, and there is no outcome to tell.
     pub(super) fn compare(&mut self, told_newest: Option<u64>, view: &CoverageView, knows_store: bool) {
         self.knows_store = knows_store;
-        self.is_stirred |= knows_store && told_newest.is_some_and(|told| told != view.newest());
+        let is_forgotten = matches!(self.quiet, Quiet::Idle) && view.documents.is_empty();
+        let has_moved = told_newest.is_some_and(|told| told != view.newest());
+        self.is_stirred |= knows_store && has_moved && !is_forgotten;
     }
 
     /// Gives the mark of a viewer that sees `view`; `told_newest` came with the viewer.

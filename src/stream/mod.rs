@@ -1,7 +1,7 @@
 //! What one viewer sees, in order: snapshot, replay, live events, status changes, heartbeat, end.
 //!
 //! It merges the hub, the status reader and the clock, and knows neither HTTP nor the text of
-//! Server-Sent Events. [`coverage`] says where everything stands, [`viewer`] what to tell next.
+//! Server-Sent Events. `coverage` says where everything stands, `viewer` what to tell next.
 
 mod coverage;
 mod end_rules;

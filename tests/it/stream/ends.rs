@@ -270,3 +270,19 @@ async fn hidden_event_types_hide_frames_but_not_the_end() {
     assert_eq!(browser.told.last().unwrap(), "done");
     assert_eq!(browser.count("d1=complete"), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_page_is_not_ended_when_the_log_forgets_a_job_that_only_events_told_of() {
+    let world = World::new();
+    for stage in Stage::ALL {
+        world.emit("d1", stage).await;
+    }
+    let mut browser = Browser::new();
+    for _ in 0..4 {
+        browser.open(&world).await;
+        browser.read_for(Duration::from_secs(305)).await;
+        assert_eq!(browser.told.last().unwrap(), "reconnect:max_duration");
+    }
+
+    assert_eq!(browser.count("done"), 0);
+}

@@ -1,0 +1,90 @@
+//! What one event costs before it is bytes on a socket: parse, fold, publish, read back.
+//!
+//!     make bench
+//!
+//! The memory broker stands in for every broker here; a network would only hide what is measured.
+
+use std::hint::black_box;
+
+use bytes::Bytes;
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use tidings::{
+    broker::{Broker, LOG_ENTRIES, MemoryBroker, MemoryLimits, Publication},
+    clock::Clock,
+    event::{Channel, EventId, Id, ProgressEvent, ProgressFold, Stage},
+};
+use tokio::runtime::{Builder, Runtime};
+
+criterion_group!(benches, one_event, whole_log, memory_broker);
+criterion_main!(benches);
+
+/// From a producer's JSON to the `data:` line that all viewers share.
+fn one_event(criterion: &mut Criterion) {
+    let payload = payload(1);
+    criterion.bench_function("event: payload to data line", |bencher| {
+        bencher.iter(|| shown(&mut ProgressFold::default(), 1, &payload));
+    });
+}
+
+/// What a first viewer of a channel waits for: every entry of a full log, parsed and folded.
+fn whole_log(criterion: &mut Criterion) {
+    let payloads: Vec<_> = (0..LOG_ENTRIES).map(payload).collect();
+    let mut group = criterion.benchmark_group("log");
+    group.throughput(Throughput::Elements(LOG_ENTRIES as u64));
+    group.bench_function("fold 512 entries", |bencher| {
+        bencher.iter(|| {
+            let mut fold = ProgressFold::default();
+            for (number, payload) in (1..).zip(&payloads) {
+                black_box(shown(&mut fold, number, payload));
+            }
+        });
+    });
+    group.finish();
+}
+
+/// The broker's own part, in a process of its own: nobody watches.
+fn memory_broker(criterion: &mut Criterion) {
+    let runtime = Builder::new_current_thread().build().expect("a runtime");
+    let channel: Channel = "doc_progress:p1".parse().expect("a channel");
+    let publications: Vec<_> = (0..LOG_ENTRIES)
+        .map(|number| Publication { channel: channel.clone(), payload: payload(number) })
+        .collect();
+    let mut group = criterion.benchmark_group("memory broker");
+    group.throughput(Throughput::Elements(LOG_ENTRIES as u64));
+    group.bench_function("publish 512 events", |bencher| {
+        bencher.iter_batched_ref(
+            || MemoryBroker::new(Clock::System, MemoryLimits::default()),
+            |broker| publish(&runtime, broker, &publications),
+            BatchSize::SmallInput,
+        );
+    });
+    let broker = MemoryBroker::new(Clock::System, MemoryLimits::default());
+    group.bench_function("read a log of 512 entries", |bencher| {
+        // Filled anew each time: a log that ends 600 s after its last entry must not end here.
+        bencher.iter_batched(
+            || publish(&runtime, &broker, &publications),
+            |()| runtime.block_on(broker.history(&channel)),
+            BatchSize::PerIteration,
+        );
+    });
+    group.finish();
+}
+
+fn publish(runtime: &Runtime, broker: &MemoryBroker, publications: &[Publication]) {
+    let answers = runtime.block_on(broker.publish(publications));
+    assert!(answers.iter().all(Result::is_ok));
+}
+
+fn shown(fold: &mut ProgressFold, number: u64, payload: &Bytes) -> Bytes {
+    let event = ProgressEvent::parse(payload).expect("the payload is an event");
+    fold.apply(EventId::new(number, 0), &event).expect("no event comes twice").data
+}
+
+/// One of 512 events of 16 documents, no two with the same event id.
+fn payload(number: usize) -> Bytes {
+    let document = Id::parse(&format!("d{}", number % 16)).expect("an id");
+    let mut event = ProgressEvent::new(document, Stage::ALL[number / 16 % 6]).with_detail("page 2 of 5");
+    event.event_id = Some(Id::parse(&format!("e{number}")).expect("an id"));
+    event.stamp(Clock::System.now());
+    event.to_payload().expect("the event is small")
+}
