@@ -27,7 +27,8 @@ fn main() -> ExitCode {
 
 #[tokio::main]
 async fn serve() -> Result<(), Error> {
-    let config = Config::read(&Variables::of_process())?;
+    let mut config = Config::read(&Variables::of_process())?;
+    config.server.text_layer_program = Some(std::env::current_exe()?);
     start_logs(config.server.log_format, &config.server.log_filter);
     let app = App::start(&config, CancellationToken::new()).await?;
     let service = ServiceBuilder::new().layer(VercelLayer::new()).service(app.router());

@@ -42,7 +42,7 @@ enum Command {
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     // A missing file is the usual case; a broken one should be heard of.
-    if let Err(error) = dotenvy::dotenv()
+    if let Err(error) = dotenvy::from_path(".env")
         && !error.not_found()
     {
         return fail(&anyhow::anyhow!(".env cannot be read: {error}"));

@@ -8,7 +8,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{App, bind, config::Config, raise_descriptor_limit, serve};
 
-pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(mut config: Config) -> anyhow::Result<ExitCode> {
+    config.server.text_layer_program =
+        Some(std::env::current_exe().context("find this program, which reads PDFs")?);
     let descriptors = raise_descriptor_limit();
     let address = SocketAddr::from((config.server.host, config.server.port));
     let listener = bind(address).with_context(|| format!("listen on {address} (HOST, PORT)"))?;

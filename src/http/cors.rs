@@ -5,11 +5,9 @@ use std::time::Duration;
 use axum::http::{HeaderName, HeaderValue, Method, header};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-use crate::config::AccessConfig;
-
 /// Lets the allowed origins in, with credentials: a cookie may carry the token.
-pub(super) fn layer(config: &AccessConfig) -> CorsLayer {
-    let origins = config.allowed_origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
+pub(super) fn layer(allowed_origins: &[String]) -> CorsLayer {
+    let origins = allowed_origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
     CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins))
         .allow_credentials(true)

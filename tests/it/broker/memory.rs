@@ -55,7 +55,8 @@ async fn a_position_of_an_empty_log_from_before_an_eviction_is_a_gap() {
 #[tokio::test(start_paused = true)]
 async fn a_position_from_before_a_restart_is_a_gap() {
     let clock = Clock::following_timers(NOON);
-    let before = MemoryBroker::new(clock, MemoryLimits::default()).history(&channel("p1")).await.unwrap().position();
+    let before =
+        MemoryBroker::new(clock, MemoryLimits::default()).history(&channel("p1")).await.unwrap().position();
 
     tokio::time::advance(Duration::from_secs(1)).await;
     let restarted = MemoryBroker::new(clock, MemoryLimits::default());

@@ -1,4 +1,5 @@
-//! The behaviour every broker has to show, and the backends that show it.
+//! The behaviour every broker has to show, the backends that show it, and the emitter.
 
+mod emitter;
 mod memory;
 mod suite;

@@ -33,7 +33,8 @@ pub async fn publish(broker: &dyn Broker, channel: &Channel, range: std::ops::Ra
 
 /// The numbers in entries.
 pub fn numbers(entries: &[Entry]) -> Vec<usize> {
-    let number = |entry: &Entry| serde_json::from_slice::<serde_json::Value>(&entry.payload).unwrap()["n"].as_u64();
+    let number =
+        |entry: &Entry| serde_json::from_slice::<serde_json::Value>(&entry.payload).unwrap()["n"].as_u64();
     entries.iter().map(|entry| usize::try_from(number(entry).unwrap()).unwrap()).collect()
 }
 
@@ -166,7 +167,8 @@ async fn a_log_holds_512_entries(broker: &dyn Broker) {
 async fn a_cursor_whose_entry_left_is_a_gap(broker: &dyn Broker) {
     let channel = channel("p1");
     publish(broker, &channel, 0..2).await;
-    let cursors: Vec<_> = broker.history(&channel).await.unwrap().entries.iter().map(|entry| entry.id).collect();
+    let cursors: Vec<_> =
+        broker.history(&channel).await.unwrap().entries.iter().map(|entry| entry.id).collect();
     publish(broker, &channel, 2..513).await;
 
     let history = broker.history(&channel).await.unwrap();

@@ -1,0 +1,161 @@
+//! One suite over the contract: a database passes it unchanged.
+
+use tidings::{
+    documents::{Advance, DocumentStatus, DocumentStore, StatusQuery, Upload, analysis::Findings},
+    event::Id,
+};
+
+fn id(text: &str) -> Id {
+    Id::parse(text).unwrap()
+}
+
+fn upload(document: &str, patient: &str) -> Upload {
+    Upload {
+        document_id: id(document),
+        patient_id: id(patient),
+        filename: "Befund (1).pdf".into(),
+        content_type: "application/pdf".into(),
+        size: 1_234,
+        case_id: Some(id("c1")),
+        procedure_code: None,
+    }
+}
+
+async fn confirmed(store: &dyn DocumentStore, document: &str, patient: &str) {
+    store.announce(&upload(document, patient)).await.unwrap();
+    assert!(store.confirm(&upload(document, patient)).await.unwrap());
+}
+
+async fn status(store: &dyn DocumentStore, document: &str) -> DocumentStatus {
+    store.document(&id(document)).await.unwrap().unwrap().status
+}
+
+fn of(patients: &[&str]) -> StatusQuery {
+    StatusQuery { patients: patients.iter().map(|patient| id(patient)).collect(), ..StatusQuery::default() }
+}
+
+async fn listed(store: &dyn DocumentStore, query: &StatusQuery) -> Vec<String> {
+    store.statuses(query).await.unwrap().iter().map(|record| record.document_id.to_string()).collect()
+}
+
+/// Runs every rule over one empty store.
+pub async fn run_all(store: &dyn DocumentStore) {
+    an_upload_is_read_as_it_was_announced(store).await;
+    a_document_is_made_once(store).await;
+    a_status_only_moves_forward_within_its_attempt(store).await;
+    every_move_shows_in_the_time(store).await;
+    a_failure_keeps_its_reason(store).await;
+    a_patient_sees_own_documents_only(store).await;
+    the_newest_50_the_active_and_the_named_are_read(store).await;
+    requirements_are_read_by_procedure(store).await;
+    what_is_under_way_is_found_again(store).await;
+}
+
+async fn an_upload_is_read_as_it_was_announced(store: &dyn DocumentStore) {
+    store.announce(&upload("a1", "pa")).await.unwrap();
+
+    assert_eq!(store.upload(&id("a1")).await.unwrap(), Some(upload("a1", "pa")));
+    assert_eq!(store.upload(&id("a2")).await.unwrap(), None);
+    assert!(store.document(&id("a1")).await.unwrap().is_none());
+}
+
+async fn a_document_is_made_once(store: &dyn DocumentStore) {
+    let upload = upload("b1", "pb");
+    store.announce(&upload).await.unwrap();
+
+    let made = futures::future::join_all((0..8).map(|_| store.confirm(&upload))).await;
+
+    assert_eq!(made.into_iter().filter(|made| *made.as_ref().unwrap()).count(), 1);
+    assert_eq!(status(store, "b1").await, DocumentStatus::Uploaded);
+}
+
+async fn a_status_only_moves_forward_within_its_attempt(store: &dyn DocumentStore) {
+    confirmed(store, "c1", "pc").await;
+    let document = id("c1");
+    let to = |status| Advance::To(status);
+
+    assert!(store.advance(&document, 1, &to(DocumentStatus::Analyzing)).await.unwrap());
+    assert!(!store.advance(&document, 1, &to(DocumentStatus::OcrProcessing)).await.unwrap());
+    assert!(!store.advance(&document, 1, &to(DocumentStatus::Analyzing)).await.unwrap());
+    assert!(!store.advance(&document, 2, &to(DocumentStatus::Analyzed)).await.unwrap());
+    assert!(store.advance(&document, 1, &Advance::Analyzed(Box::<Findings>::default())).await.unwrap());
+    assert!(store.advance(&document, 1, &Advance::Complete(Vec::new())).await.unwrap());
+    assert!(!store.advance(&document, 1, &Advance::Failed("internal")).await.unwrap());
+
+    assert_eq!(status(store, "c1").await, DocumentStatus::Complete);
+}
+
+async fn every_move_shows_in_the_time(store: &dyn DocumentStore) {
+    confirmed(store, "d1", "pd").await;
+    let mut last = 0;
+    for status in [DocumentStatus::OcrProcessing, DocumentStatus::OcrComplete, DocumentStatus::Analyzing] {
+        store.advance(&id("d1"), 1, &Advance::To(status)).await.unwrap();
+
+        let updated_at = store.document(&id("d1")).await.unwrap().unwrap().updated_at;
+        assert!(updated_at > last);
+        last = updated_at;
+    }
+}
+
+async fn a_failure_keeps_its_reason(store: &dyn DocumentStore) {
+    confirmed(store, "e1", "pe").await;
+    store.advance(&id("e1"), 1, &Advance::Failed("encrypted")).await.unwrap();
+
+    let document = store.document(&id("e1")).await.unwrap().unwrap();
+
+    assert_eq!((document.status, document.reason.as_deref()), (DocumentStatus::Failed, Some("encrypted")));
+}
+
+async fn a_patient_sees_own_documents_only(store: &dyn DocumentStore) {
+    confirmed(store, "f1", "pf").await;
+    confirmed(store, "f2", "pg").await;
+
+    let mut both = listed(store, &of(&["pf", "pg"])).await;
+    both.sort();
+
+    assert_eq!(listed(store, &of(&["pf"])).await, ["f1"]);
+    assert_eq!(both, ["f1", "f2"]);
+    let foreign = StatusQuery { named: vec![id("f2")], ..of(&["pf"]) };
+    assert_eq!(listed(store, &foreign).await, ["f1"]);
+    assert!(listed(store, &of(&["nobody"])).await.is_empty());
+}
+
+async fn the_newest_50_the_active_and_the_named_are_read(store: &dyn DocumentStore) {
+    confirmed(store, "active", "ph").await;
+    for name in ["named", "old"] {
+        confirmed(store, name, "ph").await;
+        store.advance(&id(name), 1, &Advance::Failed("internal")).await.unwrap();
+    }
+    // The store's clock counts milliseconds: what comes later must be newer.
+    tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    for n in 0..50 {
+        confirmed(store, &format!("h{n}"), "ph").await;
+        store.advance(&id(&format!("h{n}")), 1, &Advance::Failed("internal")).await.unwrap();
+    }
+
+    let read = listed(store, &StatusQuery { named: vec![id("named")], ..of(&["ph"]) }).await;
+
+    assert_eq!(read.len(), 52);
+    assert!(["active", "named"].iter().all(|name| read.iter().any(|read| read == name)));
+    assert!(!read.iter().any(|read| read == "old"));
+    let none_active = StatusQuery { active_since: u64::MAX, ..of(&["ph"]) };
+    assert_eq!(listed(store, &none_active).await.len(), 50);
+}
+
+async fn requirements_are_read_by_procedure(store: &dyn DocumentStore) {
+    assert!(store.requirements("knee_replacement").await.unwrap().len() >= 4);
+    assert!(store.requirements("unheard_of").await.unwrap().is_empty());
+}
+
+async fn what_is_under_way_is_found_again(store: &dyn DocumentStore) {
+    confirmed(store, "z1", "pz").await;
+    confirmed(store, "z2", "pz").await;
+    store.advance(&id("z2"), 1, &Advance::Complete(Vec::new())).await.unwrap();
+
+    let found = store.unfinished().await.unwrap();
+
+    let found: Vec<_> = found.iter().filter(|(upload, _)| upload.patient_id == id("pz")).collect();
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].0, upload("z1", "pz"));
+    assert_eq!(found[0].1.attempt, 1);
+}
