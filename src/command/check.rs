@@ -46,7 +46,8 @@ async fn check_files(config: &Config) -> anyhow::Result<String> {
     let folder = &config.storage.files;
     let files = Files::in_folder(folder)?;
     let probe = Id::random();
-    files.put(&probe, futures::stream::iter([Ok::<_, std::io::Error>("probe".into())]), 5).await?;
+    let bytes = futures::stream::iter([Ok::<_, std::io::Error>("probe".into())]);
+    files.put(&probe, bytes, 5, std::future::ready(true)).await?;
     files.remove(&probe).await?;
     Ok(format!("{}: can be written", folder.display()))
 }

@@ -25,6 +25,9 @@ pub enum FileError {
     /// More bytes came than were announced.
     #[error("the file is larger than announced")]
     TooLarge,
+    /// The document was confirmed with another file meanwhile.
+    #[error("the document is confirmed")]
+    NotWanted,
     /// The sender went away.
     #[error("the file did not arrive whole")]
     Interrupted,
@@ -45,13 +48,17 @@ impl Files {
 
     /// Keeps the bytes of `document`; nothing is kept of a file that does not arrive whole.
     ///
+    /// `is_still_wanted` is asked once all bytes are there.
+    ///
     /// # Errors
-    /// [`FileError`] when more than `most` bytes come, the sender leaves or the store fails.
+    /// [`FileError`] when more than `most` bytes come, the sender leaves, the file is not wanted
+    /// any more or the store fails.
     pub async fn put<E>(
         &self,
         document: &Id,
         mut bytes: impl Stream<Item = Result<Bytes, E>> + Unpin,
         most: u64,
+        is_still_wanted: impl Future<Output = bool>,
     ) -> Result<(), FileError> {
         let mut file = WriteMultipart::new(self.store.put_multipart(&key(document)).await?);
         let mut left = most;
@@ -68,6 +75,10 @@ impl Files {
             };
             file.abort().await?;
             return Err(fault);
+        }
+        if !is_still_wanted.await {
+            file.abort().await?;
+            return Err(FileError::NotWanted);
         }
         file.finish().await?;
         Ok(())

@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 use backon::{ExponentialBuilder, Retryable};
 use bytes::Bytes;
 use tokio::{sync::Semaphore, task::spawn_blocking};
-use tokio_util::task::TaskTracker;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     Advance, DocumentStatus, DocumentStore, FileError, Files, StoreError, Upload,
@@ -43,6 +43,7 @@ struct Shared {
     reader: TextLayerReader,
     readers: Semaphore,
     work: TaskTracker,
+    stop: CancellationToken,
     metrics: Arc<Metrics>,
     clock: Clock,
 }
@@ -79,8 +80,11 @@ impl Pipeline {
         metrics: Arc<Metrics>,
         clock: Clock,
     ) -> Self {
-        let (readers, work) = (Semaphore::new(READ_AT_ONCE), TaskTracker::new());
-        Self { shared: Arc::new(Shared { store, files, emitter, reader, readers, work, metrics, clock }) }
+        let (readers, work, stop) =
+            (Semaphore::new(READ_AT_ONCE), TaskTracker::new(), CancellationToken::new());
+        Self {
+            shared: Arc::new(Shared { store, files, emitter, reader, readers, work, stop, metrics, clock }),
+        }
     }
 
     /// Makes the document of an upload and starts the work on it; again changes nothing.
@@ -113,15 +117,20 @@ impl Pipeline {
         Ok(count)
     }
 
-    /// Waits for the work under way, at most `within`; says whether all of it ended.
+    /// Waits for the work under way, at most `within`, then drops it; says whether all of it ended.
+    ///
+    /// What is dropped is taken up at the next start; the processes that read PDFs end with it.
     pub async fn finish(&self, within: Duration) -> bool {
         self.shared.work.close();
-        tokio::time::timeout(within, self.shared.work.wait()).await.is_ok()
+        let has_ended = tokio::time::timeout(within, self.shared.work.wait()).await.is_ok();
+        self.shared.stop.cancel();
+        self.shared.work.wait().await;
+        has_ended
     }
 
     fn start(&self, upload: Upload, attempt: u32) {
         let job = Job { shared: Arc::clone(&self.shared), upload, attempt };
-        self.shared.work.spawn(job.run());
+        self.shared.work.spawn(self.shared.stop.clone().run_until_cancelled_owned(job.run()));
     }
 }
 

@@ -1,34 +1,53 @@
 //! The page on `/`, built into the binary.
 
 use axum::{
-    http::{HeaderValue, header},
+    extract::Path,
+    http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 
 const HTML: &str = "text/html; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
-/// The page loads its own scripts and talks to its own host only.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'unsafe-inline'; img-src data:; \
+const STYLE: &str = "text/css; charset=utf-8";
+/// The page loads its own files and talks to its own host only.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; \
                       connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// What the page is made of: name, media type, text.
+const FILES: [(&str, &str, &str); 10] = [
+    ("page.css", STYLE, include_str!("page/page.css")),
+    ("page.js", SCRIPT, include_str!("page/page.js")),
+    ("card.js", SCRIPT, include_str!("page/card.js")),
+    ("connection.js", SCRIPT, include_str!("page/connection.js")),
+    ("list.js", SCRIPT, include_str!("page/list.js")),
+    ("log.js", SCRIPT, include_str!("page/log.js")),
+    ("patient.js", SCRIPT, include_str!("page/patient.js")),
+    ("progress.js", SCRIPT, include_str!("page/progress.js")),
+    ("request.js", SCRIPT, include_str!("page/request.js")),
+    ("upload.js", SCRIPT, include_str!("page/upload.js")),
+];
 
 /// Shows the page.
 pub(super) async fn index() -> Response {
-    let mut answer = file(HTML, include_str!("page/index.html"));
+    let mut answer = give(HTML, include_str!("page/index.html"));
     answer.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     answer
 }
 
-/// Gives what the page does.
-pub(super) async fn page_script() -> Response {
-    file(SCRIPT, include_str!("page/page.js"))
+/// Gives one file of the page.
+pub(super) async fn file(Path(wanted): Path<String>) -> Response {
+    match FILES.iter().find(|(name, ..)| *name == wanted) {
+        Some((_, media_type, text)) => give(media_type, text),
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
 }
 
 /// Gives the client module.
 pub(super) async fn client() -> Response {
-    file(SCRIPT, include_str!("page/tidings.js"))
+    give(SCRIPT, include_str!("page/tidings.js"))
 }
 
-fn file(media_type: &'static str, text: &'static str) -> Response {
+fn give(media_type: &'static str, text: &'static str) -> Response {
     let headers = [
         (header::CONTENT_TYPE, media_type),
         (header::CACHE_CONTROL, "no-cache"),

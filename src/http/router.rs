@@ -18,7 +18,7 @@ use super::{
 
 /// Builds the routes over `parts`.
 pub fn router(parts: Parts) -> Router {
-    let cors = cors::layer(&parts.access_config);
+    let cors = cors::layer(&parts.allowed_origins);
     let parts = Arc::new(parts);
 
     let browser = Router::new()
@@ -29,7 +29,7 @@ pub fn router(parts: Parts) -> Router {
         .route("/api/v1/uploads/confirm", post(uploads::confirm))
         .route("/api/v1/tokens", post(tokens::issue))
         .route("/", get(page::index))
-        .route("/page.js", get(page::page_script))
+        .route("/page/{file}", get(page::file))
         .route("/tidings.js", get(page::client));
 
     let service = Router::new().route("/api/v1/progress", post(progress::publish));

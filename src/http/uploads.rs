@@ -91,10 +91,13 @@ pub(super) async fn put_file(
         return Err(larger_than_announced(&upload));
     }
     if parts.store.document(&document).await.map_err(store_failed)?.is_some() {
-        return Err(Problem::conflict("This document is confirmed; its file cannot change any more."));
+        return Err(confirmed_already());
     }
-    match parts.files.put(&document, body.into_data_stream(), upload.size).await {
+    // The file may be on its way for minutes: meanwhile the document may be confirmed with another.
+    let is_unconfirmed = async { matches!(parts.store.document(&document).await, Ok(None)) };
+    match parts.files.put(&document, body.into_data_stream(), upload.size, is_unconfirmed).await {
         Ok(()) => Ok(StatusCode::OK),
+        Err(FileError::NotWanted) => Err(confirmed_already()),
         Err(FileError::TooLarge) => Err(larger_than_announced(&upload)),
         Err(FileError::Interrupted) => {
             Err(Problem::bad_request("The file did not arrive whole; put it again."))
@@ -166,6 +169,10 @@ fn check_filename(filename: String) -> Result<String, Problem> {
         return Err(Problem::bad_request(detail));
     }
     Ok(filename)
+}
+
+fn confirmed_already() -> Problem {
+    Problem::conflict("This document is confirmed; its file cannot change any more.")
 }
 
 fn larger_than_announced(upload: &Upload) -> Problem {

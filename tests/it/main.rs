@@ -1,11 +1,12 @@
 //! Tests against real parts: one binary, so that it is linked once.
 //!
-//! `broker` is the suite every backend passes; `stream` holds the seams, with paused clocks;
+//! `broker` and `store` are the suites every backend passes; `stream` holds the seams, with paused clocks;
 //! `routes` goes by URL, `promises` by what users were told, `browser` by what a person sees.
 
 mod broker;
 mod browser;
 mod promises;
 mod routes;
+mod store;
 mod stream;
 mod support;

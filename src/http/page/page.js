@@ -3,7 +3,7 @@ import { appendToLog } from './log.js';
 import { cardFor, cards, forgetCards, showCard, showFinished, showSummary } from './list.js';
 import { noteSignOfLife, showConnection, showSource, startConnection } from './connection.js';
 import { startUploads, showProblems } from './upload.js';
-import { applyOutcome, applyProgress, applyStepTimes, isSettled, restartIfOtherAttempt } from './progress.js';
+import { applyOutcome, applyProgress, isSettled, restartIfOtherAttempt } from './progress.js';
 import { followedPatient, startPatient } from './patient.js';
 import { currentToken, keepToken } from './request.js';
 
@@ -56,7 +56,6 @@ function applyConnected({ documents = [], gap }) {
     const card = cardFor(entry.document_id, entry.filename);
     if (gap) restartIfOtherAttempt(card, entry);
     applyOutcome(card, entry);
-    applyStepTimes(card, entry);
     showCard(card);
   }
   showSummary();

@@ -1,12 +1,13 @@
 // What is known of a document. Events and snapshots may come in any order; nothing moves backwards.
 
+// The names are those of the server, so that a reload changes no word.
 export const STEPS = [
-  { stage: 'upload_received', name: 'Document received', completes: true, status: 'uploaded' },
+  { stage: 'upload_received', name: 'We have your document', completes: true, status: 'uploaded' },
   { stage: 'ocr_started', name: 'Reading your document', completes: false, status: 'ocr_processing' },
-  { stage: 'ocr_complete', name: 'Document read', completes: true, status: 'ocr_complete' },
-  { stage: 'analysis_started', name: 'Understanding the content', completes: false, status: 'analyzing' },
-  { stage: 'analysis_complete', name: 'Content understood', completes: true, status: 'analyzed' },
-  { stage: 'matching_complete', name: 'Matched to your case', completes: true, status: 'complete' },
+  { stage: 'ocr_complete', name: 'Your document has been read', completes: true, status: 'ocr_complete' },
+  { stage: 'analysis_started', name: 'Looking at what it says', completes: false, status: 'analyzing' },
+  { stage: 'analysis_complete', name: 'Important details found', completes: true, status: 'analyzed' },
+  { stage: 'matching_complete', name: 'Checked against what is needed', completes: true, status: 'complete' },
 ];
 const LAST_STEP = STEPS.length - 1;
 
@@ -50,6 +51,7 @@ export function applyProgress(card, event) {
 /** A status from the store: of the snapshot, a `document_update`, a `done` or the answer to an upload. */
 export function applyOutcome(card, entry) {
   if (!entersAttempt(card, entry)) return;
+  noteStepTimes(card, entry.steps);
   raisePercent(card, entry.percent);
   const told = STEPS.findIndex(({ stage }) => stage === entry.stage);
   if (told >= 0) advance(card, told, STEPS[told].completes);
@@ -58,14 +60,7 @@ export function applyOutcome(card, entry) {
   if (reached < 0) return;
   if (card.status === 'failed') reopen(card);
   advance(card, reached, STEPS[reached].completes);
-}
-
-/** When each step was first told, as the snapshot says: a page that was reloaded has seen none of them. */
-export function applyStepTimes(card, entry) {
-  if ((entry.attempt ?? card.attempt) !== card.attempt) return;
-  STEPS.forEach(({ stage }, index) => {
-    card.steps[index].at ??= timeOf(entry.steps?.[stage]);
-  });
+  card.steps[reached].at ??= timeOf(entry.updated_at);
 }
 
 export function isSettled({ status }) {
@@ -95,6 +90,13 @@ function noteStep(step, status, { label, timestamp }) {
   if (label) step.name = label;
   const settles = status === 'completed' || status === 'failed';
   if (!step.at || settles) step.at = timeOf(timestamp ?? Date.now()) ?? step.at;
+}
+
+// A page that was reloaded has seen no step come: the snapshot says when each was first told.
+function noteStepTimes(card, times) {
+  STEPS.forEach(({ stage }, index) => {
+    card.steps[index].at ??= timeOf(times?.[stage]);
+  });
 }
 
 function timeOf(moment) {

@@ -93,6 +93,7 @@ class ResumingStream {
     this.source?.close();
     clearTimeout(this.retryTimer);
     this.lastSignAt = Date.now();
+    this.asking = true;
     if (this.state !== 'connecting') this.setReconnecting();
     this.source = new EventSource(this.url());
     for (const type of [...Object.keys(this.options.callbacks), 'reconnect']) {
@@ -122,6 +123,7 @@ class ResumingStream {
 
   receive(type, event) {
     this.lastSignAt = Date.now();
+    this.asking = false;
     if (event.lastEventId) this.lastEventId = event.lastEventId;
     const data = attempt(() => JSON.parse(event.data));
     if (!data || this.isRepeat(data.event_id)) return;
@@ -160,6 +162,7 @@ class ResumingStream {
 
   connectionLost() {
     this.lastSignAt = Date.now();
+    this.asking = false;
     this.setReconnecting();
     if (this.source.readyState === EventSource.CLOSED) this.learnWhy();
   }
@@ -185,8 +188,15 @@ class ResumingStream {
   checkSilence() {
     const beats = (Date.now() - this.lastSignAt) / this.options.heartbeatMs;
     if (this.state === 'live' && beats > 2.2) this.setState('stalled');
-    // While reconnecting, longer than any `retry:` the server asks for.
-    if (beats > (this.state === 'stalled' ? 4 : 9)) this.open();
+    if (beats > this.beatsToWait()) this.open();
+  }
+
+  beatsToWait() {
+    if (this.state === 'stalled') return 4;
+    // The request may have gone into another connection of the browser's pool, dead as well.
+    if (this.state === 'reconnecting' && this.asking) return 2.2;
+    // Longer than any `retry:` the server asks for.
+    return 9;
   }
 
   planRenewal(serverNow) {

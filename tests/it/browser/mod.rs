@@ -1,1 +1,7 @@
-//! Filled below.
+//! What a person sees: the page in a real browser, against the real server.
+
+mod client;
+mod interruptions;
+mod looks;
+mod page;
+mod uploads;

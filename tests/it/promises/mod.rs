@@ -1,3 +1,7 @@
 //! What users were told, proved on the built binary.
 
+mod exactly_once;
+mod failures;
 mod first_light;
+mod hostile;
+mod shutdown;

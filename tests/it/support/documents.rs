@@ -36,7 +36,8 @@ pub async fn put(server: &Server, patient: &str, name: &str) -> String {
 
 /// Confirms a document that has been put.
 pub async fn confirm(server: &Server, document: &str) -> Value {
-    let answer = server.post("/api/v1/uploads/confirm", &json!({ "document_id": document })).send().await.unwrap();
+    let answer =
+        server.post("/api/v1/uploads/confirm", &json!({ "document_id": document })).send().await.unwrap();
     assert_eq!(answer.status(), 202);
     answer.json().await.unwrap()
 }

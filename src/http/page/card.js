@@ -1,0 +1,101 @@
+// One document on the page.
+
+import { STEPS, freshAttempt, phaseOf, stepState } from './progress.js';
+
+const STATUS_WORDS = {
+  uploading: 'Uploading',
+  upload_failed: 'Not uploaded',
+  uploaded: 'Received',
+  ocr_processing: 'Reading',
+  ocr_complete: 'Read',
+  analyzing: 'Understanding',
+  analyzed: 'Understood',
+  complete: 'Complete',
+  failed: 'Failed',
+};
+const STEP_STATE_WORDS = { waiting: 'waiting', active: 'under way', done: 'done', failed: 'failed' };
+const REASON_WORDS = {
+  encrypted: 'The file is protected by a password. Remove the password and upload it again.',
+  unreadable: 'The file could not be opened. It may be damaged: please upload a fresh copy.',
+  not_a_pdf: 'The file is not what its name says. Please upload a real PDF.',
+  no_pages: 'The document has no pages.',
+  too_complex: 'The document is too complex to be read automatically. Fewer pages at a time may help.',
+  needs_ocr: 'The document is a picture without text, and text recognition is not available here.',
+  file_missing: 'The uploaded file is no longer there. Please upload it again.',
+  worker_silent: 'Processing stopped without an answer. Please upload the document again.',
+  internal: 'Something went wrong on our side. Please upload the document again later.',
+};
+
+const cardTemplate = document.getElementById('card-template');
+const stepTemplate = document.getElementById('step-template');
+
+export function newCard(key, filename) {
+  const node = cardTemplate.content.firstElementChild.cloneNode(true);
+  node.querySelector('.steps').append(...STEPS.map(stepNode));
+  return { key, filename, node, file: null, uploadPercent: 0, ...freshAttempt(1) };
+}
+
+export function render(card) {
+  const { node, key, status, percent, attempt } = card;
+  const title = card.filename || `Document ${key}`;
+  Object.assign(node.dataset, { status, percent, attempt, phase: phaseOf(card) });
+  if (isNumbered(card)) node.dataset.documentId = key;
+  node.setAttribute('aria-label', title);
+  setText(node, '.filename', title);
+  setText(node, '.status', STATUS_WORDS[status] ?? status);
+  setText(node, '.detail', card.detail);
+  renderBar(card, title);
+  renderFailure(card);
+  [...node.querySelector('.steps').children].forEach((step, index) => renderStep(card, step, index));
+}
+
+// Until the server has given a document its id, the card goes by a symbol.
+function isNumbered({ key }) {
+  return typeof key === 'string';
+}
+
+function stepNode({ stage }) {
+  const node = stepTemplate.content.firstElementChild.cloneNode(true);
+  node.dataset.stage = stage;
+  return node;
+}
+
+function renderBar({ node, status, percent, uploadPercent }, title) {
+  const uploading = status === 'uploading' || status === 'upload_failed';
+  const shown = Math.round(uploading ? uploadPercent : percent);
+  const bar = node.querySelector('.bar');
+  bar.setAttribute('aria-valuenow', String(shown));
+  bar.setAttribute('aria-label', `${uploading ? 'Upload' : 'Progress'} of ${title}`);
+  bar.firstElementChild.style.width = `${shown}%`;
+  setText(node, '.percent', uploading ? `${shown} % sent` : `${shown} %`);
+}
+
+function renderFailure(card) {
+  const { node, status, reason, retryable } = card;
+  const failed = phaseOf(card) === 'failed';
+  node.querySelector('.failure').hidden = !failed;
+  node.querySelector('.again').hidden = !(status === 'upload_failed' && retryable);
+  if (failed) setText(node, '.reason', reasonInWords(reason));
+}
+
+function reasonInWords(reason) {
+  if (!reason) return 'The document could not be processed.';
+  if (Object.hasOwn(REASON_WORDS, reason)) return REASON_WORDS[reason];
+  return /^[a-z0-9_]+$/.test(reason) ? `The document could not be processed (${reason}).` : reason;
+}
+
+function renderStep(card, node, index) {
+  const { name, at } = card.steps[index];
+  const state = stepState(card, index);
+  const shownAt = state === 'waiting' ? null : at;
+  node.dataset.state = state;
+  setText(node, '.name', name);
+  setText(node, '.state', STEP_STATE_WORDS[state]);
+  setText(node, 'time', shownAt ? shownAt.toLocaleTimeString() : '');
+  node.querySelector('time').dateTime = shownAt ? shownAt.toISOString() : '';
+}
+
+function setText(node, selector, text) {
+  const target = node.querySelector(selector);
+  if (target.textContent !== text) target.textContent = text;
+}

@@ -1,0 +1,111 @@
+// The documents of the patient, newest first, and the lines above them.
+
+import { newCard, render } from './card.js';
+import { followedPatient } from './patient.js';
+import { isSettled, phaseOf } from './progress.js';
+import { getJson } from './request.js';
+
+const ANNOUNCING_DELAY_MS = 1_000;
+const NAMES_DELAY_MS = 300;
+
+const byKey = new Map();
+const place = document.getElementById('cards');
+const summary = document.getElementById('summary');
+const announcement = document.getElementById('announcement');
+const finishedLine = document.getElementById('finished');
+const finishedText = document.getElementById('finished-text');
+let announcing;
+let namesTimer;
+
+export function cards() {
+  return [...byKey.values()];
+}
+
+/** Gives the card of a document, a new one if need be. */
+export function cardFor(documentId, filename) {
+  const card = byKey.get(documentId) ?? addCard(documentId, filename);
+  if (filename) card.filename = filename;
+  else if (!card.filename) askForNames();
+  return card;
+}
+
+export function addCard(key, filename = '') {
+  const card = newCard(key, filename);
+  byKey.set(key, card);
+  place.prepend(card.node);
+  return card;
+}
+
+export function rekeyCard(card, key) {
+  byKey.delete(card.key);
+  card.key = key;
+  byKey.set(key, card);
+}
+
+export function forgetCards(isForgotten) {
+  for (const card of cards().filter(isForgotten)) {
+    card.node.remove();
+    byKey.delete(card.key);
+  }
+  showSummary();
+}
+
+export function showCard(card) {
+  render(card);
+  if (!isSettled(card)) showFinished(false);
+  showSummary();
+}
+
+export function showFinished(finished) {
+  finishedLine.hidden = !finished;
+  const failed = cards().some((card) => phaseOf(card) === 'failed');
+  finishedLine.classList.toggle('mixed', failed);
+  finishedText.textContent = failed ? 'Finished, some failed' : 'All finished';
+}
+
+export function showSummary() {
+  const words = summaryInWords();
+  if (summary.textContent === words) return;
+  summary.textContent = words;
+  announce();
+}
+
+// At most one sentence in a while, so that a screen reader is not talked over.
+function announce() {
+  announcing ??= setTimeout(() => {
+    announcing = undefined;
+    announcement.textContent = summary.textContent;
+  }, ANNOUNCING_DELAY_MS);
+}
+
+function summaryInWords() {
+  const all = cards();
+  if (all.length === 0) return 'No documents yet.';
+  const complete = all.filter((card) => phaseOf(card) === 'complete').length;
+  const failed = all.filter((card) => phaseOf(card) === 'failed').length;
+  const active = all.length - complete - failed;
+  const parts = [
+    active && `${active} in progress`,
+    complete && `${complete} complete`,
+    failed && `${failed} failed`,
+  ];
+  const count = all.length === 1 ? '1 document' : `${all.length} documents`;
+  return `${count}: ${parts.filter(Boolean).join(', ')}.`;
+}
+
+// Events carry no filename, so a document uploaded in another tab has to be asked for.
+function askForNames() {
+  clearTimeout(namesTimer);
+  namesTimer = setTimeout(fetchNames, NAMES_DELAY_MS);
+}
+
+async function fetchNames() {
+  const path = `/api/v1/patients/${encodeURIComponent(followedPatient())}/documents`;
+  const { documents = [] } = await getJson(path).catch(() => ({}));
+  for (const { document_id, filename } of documents) {
+    const card = byKey.get(document_id);
+    if (!card || card.filename || !filename) continue;
+    card.filename = filename;
+    render(card);
+  }
+}
