@@ -1,6 +1,9 @@
 # What one needs day by day; `make` alone lists it.
 
-PACKAGES := chromium chromium-driver
+# A node from elsewhere does as well.
+NODE := $(if $(shell command -v node 2>/dev/null),,nodejs) $(if $(shell command -v npm 2>/dev/null),,npm)
+PACKAGES := $(strip chromium chromium-driver redis-server $(NODE))
+CLIENTS := tests/clients/node_modules/.package-lock.json
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
 .DEFAULT_GOAL := help
@@ -9,7 +12,7 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: ## install the Debian packages the tests need, if any is missing
+setup: ## install what the tests need and is missing: Debian packages, official clients
 	@missing=""; \
 	for package in $(PACKAGES); do \
 		dpkg-query -W -f '$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$package"; \
@@ -18,11 +21,17 @@ setup: ## install the Debian packages the tests need, if any is missing
 	echo "setup: installing$$missing"; \
 	$(SUDO) apt-get update -q && \
 	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$missing
+	@$(MAKE) --no-print-directory $(CLIENTS)
+
+$(CLIENTS): tests/clients/package-lock.json
+	npm ci --prefix tests/clients --ignore-scripts --no-audit --no-fund
 
 # Only looks: `make test` installs nothing behind anyone's back.
 parts:
-	@command -v chromium >/dev/null && command -v chromedriver >/dev/null || \
-		{ echo "The browser tests need chromium and chromedriver on the path: make setup" >&2; exit 1; }
+	@for program in chromium chromedriver redis-server node; do \
+		command -v $$program >/dev/null || \
+			{ echo "The tests need $$program on the path: make setup" >&2; exit 1; }; \
+	done
 
 run: ## build and serve on http://127.0.0.1:8080/
 	cargo run --release --locked

@@ -9,8 +9,9 @@
 //! - [`stream`]: what one viewer sees, in order, from snapshot to `done`
 //! - [`http`]: routes, access, Server-Sent Events, the page
 //!
-//! [`config`] reads settings, [`telemetry`] writes logs and metrics, [`command`] is the command
-//! line. [`run`] serves all of it behind a listener; [`App`] gives the router to mount elsewhere.
+//! [`config`] reads settings, [`telemetry`] writes logs and metrics, [`upstash`] talks to Redis over
+//! REST, [`redis_rest`] gives any Redis that REST, [`command`] is the command line. [`run`] serves all
+//! of it behind a listener; [`App`] gives the router to mount elsewhere.
 #![forbid(unsafe_code)]
 
 mod app;
@@ -23,8 +24,10 @@ pub mod event;
 pub mod http;
 pub mod hub;
 mod listener;
+pub mod redis_rest;
 pub mod stream;
 pub mod telemetry;
+pub mod upstash;
 
 pub use app::{App, migrate, run, serve};
 pub use listener::{bind, raise_descriptor_limit};

@@ -3,6 +3,7 @@
 mod check;
 mod emit;
 mod migrate;
+mod redis_rest;
 mod serve;
 mod tail;
 
@@ -35,6 +36,8 @@ enum Command {
     Migrate,
     /// Connect to every configured part: one line each, exit 0 or 1
     Check,
+    /// Serve any Redis in the manner of Upstash, for development and tests
+    RedisRest(redis_rest::RedisRestArguments),
 }
 
 /// Runs the command that the arguments name; an error is one line on standard error.
@@ -63,6 +66,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Tail(arguments) => runtime.block_on(tail::run(&config, arguments)),
         Command::Migrate => runtime.block_on(migrate::run(&config)),
         Command::Check => runtime.block_on(check::run(&config)),
+        Command::RedisRest(arguments) => runtime.block_on(redis_rest::run(arguments)),
     };
     // Reading a name or a large file may still hold a thread; nothing waits for it any more.
     runtime.shutdown_background();

@@ -31,6 +31,12 @@ pub struct SourceLabels {
     source: &'static str,
 }
 
+/// Labels a count of bytes with where they went.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct DirectionLabels {
+    direction: &'static str,
+}
+
 /// Why an event never reached the broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DropReason {
@@ -45,6 +51,9 @@ pub enum DropReason {
 }
 
 impl DropReason {
+    /// Every reason.
+    pub const ALL: [Self; 4] = [Self::QueueFull, Self::OutOfTime, Self::Refused, Self::Invalid];
+
     /// Gives the label.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -86,6 +95,12 @@ pub struct Metrics {
     pub documents_ended: Family<OutcomeLabels, Counter>,
     /// Answers that refused a request, by problem type.
     pub requests_refused: Family<ReasonLabels, Counter>,
+    /// Redis commands as Upstash bills them, before copies in other regions.
+    pub redis_commands: Counter,
+    /// Calls to Redis by outcome: `ok` or the kind of the error.
+    pub redis_calls: Family<OutcomeLabels, Counter>,
+    /// Bytes of bodies to and from Redis by direction: `sent` or `received`.
+    pub redis_bytes: Family<DirectionLabels, Counter>,
 }
 
 /// Counts a stream as open until dropped.
@@ -94,7 +109,7 @@ pub struct StreamOpen(Arc<Metrics>);
 impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("tidings");
-        Self {
+        let metrics = Self {
             streams_open: add(&mut registry, "streams_open", "Streams open now"),
             stream_ends: add(&mut registry, "stream_ends", "Ends of streams by reason"),
             streams_declined: add(
@@ -112,8 +127,13 @@ impl Default for Metrics {
             source_up: add(&mut registry, "source_up", "1 while a source answers, 0 while it is down"),
             documents_ended: add(&mut registry, "documents_ended", "Documents that ended, by outcome"),
             requests_refused: add(&mut registry, "requests_refused", "Answers that refused a request"),
+            redis_commands: add(&mut registry, "redis_commands", "Redis commands as Upstash bills them"),
+            redis_calls: add(&mut registry, "redis_calls", "Calls to Redis by outcome"),
+            redis_bytes: add(&mut registry, "redis_bytes", "Bytes of bodies to and from Redis"),
             registry,
-        }
+        };
+        metrics.show_zeros();
+        metrics
     }
 }
 
@@ -130,6 +150,28 @@ impl Metrics {
         let mut text = String::new();
         text::encode(&mut text, &self.registry).expect("writing to a string does not fail");
         text
+    }
+
+    /// Shows counts of closed lists from the start: the first event of a kind is an increase too.
+    fn show_zeros(&self) {
+        for reason in DropReason::ALL {
+            show_reason(&self.events_dropped, reason.as_str());
+        }
+        for reason in ["done", "max_duration", "shutdown", "slow_consumer", "token_expired", "viewer_left"] {
+            show_reason(&self.stream_ends, reason);
+        }
+        for reason in ["finished", "overloaded"] {
+            show_reason(&self.streams_declined, reason);
+        }
+        for (family, outcomes) in [
+            (&self.replays, ["whole", "gap"]),
+            (&self.status_reads, ["ok", "failed"]),
+            (&self.documents_ended, ["complete", "failed"]),
+        ] {
+            for outcome in outcomes {
+                drop(family.get_or_create(&OutcomeLabels { outcome }));
+            }
+        }
     }
 
     /// Counts an event that never reached the broker.
@@ -177,12 +219,31 @@ impl Metrics {
         self.source_up.get_or_create(&SourceLabels { source }).set(i64::from(is_up));
     }
 
+    /// Counts Redis commands that are billed.
+    pub fn redis_billed(&self, commands: u64) {
+        self.redis_commands.inc_by(commands);
+    }
+
+    /// Counts a call to Redis.
+    pub fn redis_called(&self, outcome: &'static str) {
+        count_outcome(&self.redis_calls, outcome);
+    }
+
+    /// Counts bytes of a body: `sent` to Redis, or `received`.
+    pub fn redis_carried(&self, direction: &'static str, bytes: usize) {
+        self.redis_bytes.get_or_create(&DirectionLabels { direction }).inc_by(bytes as u64);
+    }
+
     /// Counts a stream as open until the answer is dropped.
     #[must_use]
     pub fn open_stream(self: &Arc<Self>) -> StreamOpen {
         self.streams_open.inc();
         StreamOpen(Arc::clone(self))
     }
+}
+
+fn show_reason(family: &Family<ReasonLabels, Counter<u64, AtomicU64>>, reason: &'static str) {
+    drop(family.get_or_create(&ReasonLabels { reason }));
 }
 
 fn count_reason(family: &Family<ReasonLabels, Counter<u64, AtomicU64>>, reason: &'static str) {

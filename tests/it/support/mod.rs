@@ -5,11 +5,13 @@ pub mod cutter;
 pub mod documents;
 pub mod half_upload;
 pub mod random;
+pub mod redis;
 pub mod server;
 pub mod tokens;
 pub mod viewer;
 
 pub use browser::Browser;
 pub use cutter::Cutter;
+pub use redis::{Redis, RedisRest};
 pub use server::Server;
 pub use viewer::{Message, Viewer};

@@ -1,0 +1,59 @@
+//! Keeps count of calls, bytes and billed commands, and says once that the quota is spent.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use super::{command::Command, error::RedisError};
+use crate::telemetry::Metrics;
+
+/// The account of one database.
+pub(super) struct Account {
+    metrics: Arc<Metrics>,
+    is_quota_spent: AtomicBool,
+}
+
+impl Account {
+    pub(super) fn new(metrics: Arc<Metrics>) -> Self {
+        Self { metrics, is_quota_spent: AtomicBool::new(false) }
+    }
+
+    pub(super) fn sent(&self, bytes: usize) {
+        self.metrics.redis_carried("sent", bytes);
+    }
+
+    pub(super) fn received(&self, bytes: usize) {
+        self.metrics.redis_carried("received", bytes);
+    }
+
+    pub(super) fn bill(&self, commands: u64) {
+        self.metrics.redis_billed(commands);
+    }
+
+    /// Books one call: what each command costs, and the first error as the call's outcome.
+    pub(super) fn book<'a>(&self, outcomes: impl IntoIterator<Item = (&'a Command, Option<&'a RedisError>)>) {
+        let mut first_error = None;
+        for (command, error) in outcomes {
+            if error.is_none_or(RedisError::is_billed) {
+                self.bill(command.billed());
+            }
+            first_error = first_error.or(error);
+        }
+        self.metrics.redis_called(first_error.map_or("ok", RedisError::kind));
+        self.note_quota(first_error);
+    }
+
+    /// Logs a spent quota the first time only: the counter tells how it goes on.
+    fn note_quota(&self, error: Option<&RedisError>) {
+        match error {
+            None => self.is_quota_spent.store(false, Ordering::Relaxed),
+            Some(error @ RedisError::Quota) => {
+                if !self.is_quota_spent.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(%error, "Redis refuses until the quota is renewed or raised");
+                }
+            }
+            Some(_) => {}
+        }
+    }
+}
