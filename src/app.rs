@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    broker::{Broker, Emitter, EmitterLimits, MemoryBroker, MemoryLimits},
+    broker::{Broker, Emitter, EmitterLimits, MemoryBroker, MemoryLimits, UpstashBroker, UpstashSettings},
     clock::Clock,
     config::{BrokerConfig, Config, StorageConfig},
     documents::{Files, Pipeline, SqliteStore, StatusReader, StatusSettings, text_layer::TextLayerReader},
@@ -17,6 +17,7 @@ use crate::{
     listener::StallGuard,
     stream::{Pulse, StreamSettings, Streams},
     telemetry::Metrics,
+    upstash::RedisRest,
 };
 
 /// How long open requests have to end once the server goes down.
@@ -165,11 +166,18 @@ async fn within_after(
 impl Base<'_> {
     fn open_broker(&self) -> Arc<dyn Broker> {
         let time_to_live = self.config.streams.event_time_to_live;
-        match self.config.broker {
+        match &self.config.broker {
             BrokerConfig::Memory => Arc::new(MemoryBroker::new(
                 self.clock,
                 MemoryLimits { time_to_live, ..MemoryLimits::default() },
             )),
+            BrokerConfig::Upstash(config) => {
+                let redis =
+                    RedisRest::new(config.url.clone(), config.token.clone(), Arc::clone(&self.metrics));
+                let poll_interval = config.poll_interval;
+                let settings = UpstashSettings { poll_interval, time_to_live, ..UpstashSettings::default() };
+                Arc::new(UpstashBroker::new(redis, self.clock, settings))
+            }
         }
     }
 

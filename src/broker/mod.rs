@@ -8,6 +8,7 @@
 mod emitter;
 mod history;
 mod memory;
+mod upstash;
 
 use std::{error::Error, sync::Arc, time::Duration};
 
@@ -17,6 +18,7 @@ use bytes::Bytes;
 pub use emitter::{EmitError, Emitter, EmitterLimits, Stored};
 pub use history::History;
 pub use memory::{MemoryBroker, MemoryLimits};
+pub use upstash::{UpstashBroker, UpstashSettings};
 
 use crate::event::{Channel, EventId};
 

@@ -1,17 +1,18 @@
 //! `tidings check`: does every configured part answer?
 
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::Arc, time::Instant};
 
 use crate::{
     clock::Clock,
-    config::Config,
+    config::{BrokerConfig, Config},
     documents::{DocumentStore, Files, SqliteStore},
     event::Id,
+    upstash::{Command, RedisRest},
 };
 
 pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
     let parts = [
-        ("events", "REALTIME_TRANSPORT", Ok(format!("{}: nothing to connect to", config.broker.as_str()))),
+        ("events", "UPSTASH_REDIS_REST_URL, UPSTASH_REDIS_REST_TOKEN", check_broker(&config.broker).await),
         ("documents", "DATABASE_URL", check_store(config).await),
         ("files", "STORAGE_URL", check_files(config).await),
     ];
@@ -26,6 +27,16 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(code)
+}
+
+/// PING is not billed.
+async fn check_broker(config: &BrokerConfig) -> anyhow::Result<String> {
+    let BrokerConfig::Upstash(config) = config else { return Ok("memory: nothing to connect to".into()) };
+    let redis = RedisRest::new(config.url.clone(), config.token.clone(), Arc::default());
+    let began = Instant::now();
+    redis.command(&Command::new("PING")).await?;
+    let host = config.url.host_str().unwrap_or_default();
+    Ok(format!("upstash at {host}: answers in {} ms", began.elapsed().as_millis()))
 }
 
 async fn check_store(config: &Config) -> anyhow::Result<String> {

@@ -1,40 +1,74 @@
 //! How events cross processes.
 
-use super::variables::{ConfigError, Variables, wrong};
+use std::time::Duration;
+
+use secrecy::SecretString;
+use url::Url;
+
+use super::variables::{ConfigError, Variables, missing, wrong};
+
+/// Variables that name the database and its token: Upstash's own, then Vercel's.
+const DATABASES: [(&str, &str); 2] =
+    [("UPSTASH_REDIS_REST_URL", "UPSTASH_REDIS_REST_TOKEN"), ("KV_REST_API_URL", "KV_REST_API_TOKEN")];
 
 /// Which broker is used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum BrokerConfig {
     /// `REALTIME_TRANSPORT=memory`: events stay in this process.
     Memory,
+    /// `REALTIME_TRANSPORT=upstash`: events cross processes over Upstash Redis.
+    Upstash(UpstashConfig),
+}
+
+/// Where the database is and how often it is looked at.
+#[derive(Clone, Debug)]
+pub struct UpstashConfig {
+    /// `UPSTASH_REDIS_REST_URL`, or `KV_REST_API_URL`.
+    pub url: Url,
+    /// `UPSTASH_REDIS_REST_TOKEN`, or `KV_REST_API_TOKEN`.
+    pub token: SecretString,
+    /// `POLL_INTERVAL_MS`: shorter costs more commands, longer shows steps later. Default 300.
+    pub poll_interval: Duration,
 }
 
 impl BrokerConfig {
     pub(super) fn read(variables: &Variables) -> Result<Self, ConfigError> {
-        match variables.text("REALTIME_TRANSPORT") {
-            None => Self::without_choice(variables),
-            Some("memory") => Ok(Self::Memory),
-            Some(other) => Err(wrong("REALTIME_TRANSPORT", other, "memory")),
-        }
-    }
-
-    /// A Redis that is set up but not used would lose events in silence.
-    fn without_choice(variables: &Variables) -> Result<Self, ConfigError> {
-        for name in ["UPSTASH_REDIS_REST_URL", "KV_REST_API_URL"] {
-            if let Some(url) = variables.text(name) {
-                let allowed =
-                    "left out, or REALTIME_TRANSPORT=memory set: this version carries events in memory only";
-                return Err(wrong(name, url, allowed));
+        let database = DATABASES.into_iter().find(|(url, _)| variables.text(url).is_some());
+        match (variables.text("REALTIME_TRANSPORT"), database) {
+            (Some("memory"), _) | (None, None) => Ok(Self::Memory),
+            (Some("upstash") | None, Some((url, token))) => {
+                UpstashConfig::read(variables, url, token).map(Self::Upstash)
             }
+            (Some("upstash"), None) => Err(missing(
+                "UPSTASH_REDIS_REST_URL",
+                "the REST URL of the database, as REALTIME_TRANSPORT is upstash",
+            )),
+            (Some(other), _) => Err(wrong("REALTIME_TRANSPORT", other, "memory or upstash")),
         }
-        Ok(Self::Memory)
     }
 
     /// Gives the name for logs.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
+    pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Memory => "memory",
+            Self::Upstash(_) => "upstash",
         }
+    }
+}
+
+impl UpstashConfig {
+    fn read(variables: &Variables, url: &'static str, token: &'static str) -> Result<Self, ConfigError> {
+        let text = variables.text(url).unwrap_or_default();
+        let parsed = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+        Ok(Self {
+            // A refused URL is not shown: it may hold a password.
+            url: parsed
+                .ok_or_else(|| wrong(url, "no such URL", "a URL that starts with https:// or http://"))?,
+            token: variables
+                .secret(token, 1)?
+                .ok_or_else(|| missing(token, &format!("the token of {url}")))?,
+            poll_interval: variables.milliseconds("POLL_INTERVAL_MS", 300, (50, 10_000))?,
+        })
     }
 }

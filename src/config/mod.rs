@@ -11,7 +11,7 @@ mod streams;
 mod variables;
 
 pub use access::{AccessConfig, Environment};
-pub use broker::BrokerConfig;
+pub use broker::{BrokerConfig, UpstashConfig};
 pub use server::ServerConfig;
 pub use storage::StorageConfig;
 pub use streams::StreamsConfig;
@@ -87,8 +87,8 @@ mod tests {
             ("PORT", "eighty", "0 to 65535"),
             ("HOST", "my host", "an IP address"),
             ("APP_ENV", "prod", "development or production"),
-            ("REALTIME_TRANSPORT", "kafka", "memory"),
-            ("UPSTASH_REDIS_REST_URL", "https://x.upstash.io", "memory"),
+            ("REALTIME_TRANSPORT", "kafka", "memory or upstash"),
+            ("UPSTASH_REDIS_REST_URL", "redis://x.upstash.io", "https://"),
             ("DATABASE_URL", "mysql://x", "sqlite://"),
             ("STORAGE_URL", "s3://bucket", "file:///"),
             ("HEARTBEAT_INTERVAL_MS", "0", "100 to 60000"),
@@ -106,6 +106,23 @@ mod tests {
             assert!(error.contains(name) && error.contains(allowed), "{error}");
             assert!(!error.contains('\n'), "{error}");
         }
+    }
+
+    #[test]
+    fn a_database_that_is_named_is_used_unless_memory_is_asked_for() {
+        for (url, token) in
+            [("UPSTASH_REDIS_REST_URL", "UPSTASH_REDIS_REST_TOKEN"), ("KV_REST_API_URL", "KV_REST_API_TOKEN")]
+        {
+            let database = [(url, "https://x.upstash.io"), (token, "t")];
+            let transport =
+                |more: &[(&str, &str)]| read(&[&database[..], more].concat()).unwrap().broker.as_str();
+
+            assert_eq!(transport(&[]), "upstash");
+            assert_eq!(transport(&[("REALTIME_TRANSPORT", "upstash")]), "upstash");
+            assert_eq!(transport(&[("REALTIME_TRANSPORT", "memory")]), "memory");
+            assert!(read(&database[..1]).unwrap_err().starts_with(token));
+        }
+        assert!(read(&[("REALTIME_TRANSPORT", "upstash")]).unwrap_err().contains("UPSTASH_REDIS_REST_URL"));
     }
 
     #[test]

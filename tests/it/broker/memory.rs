@@ -1,14 +1,15 @@
 //! The memory broker: the suite, and the bounds of its own.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
+use async_trait::async_trait;
 use tidings::{
     broker::{Broker, MemoryBroker, MemoryLimits, Publication, WatchNews},
     clock::Clock,
     event::EventId,
 };
 
-use super::suite::{channel, numbers, publish, run_all};
+use super::suite::{Backend, channel, numbers, publish, run_all};
 
 const NOON: Duration = Duration::from_secs(1_763_712_000);
 
@@ -16,9 +17,22 @@ fn broker(limits: MemoryLimits) -> MemoryBroker {
     MemoryBroker::new(Clock::following_timers(NOON), limits)
 }
 
+struct Paused(Arc<MemoryBroker>);
+
+#[async_trait]
+impl Backend for Paused {
+    fn broker(&self) -> Arc<dyn Broker> {
+        Arc::clone(&self.0) as _
+    }
+
+    async fn pass(&self, time: Duration) {
+        tokio::time::advance(time).await;
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_memory_broker_keeps_the_contract() {
-    run_all(|| broker(MemoryLimits::default())).await;
+    run_all(async || Paused(Arc::new(broker(MemoryLimits::default())))).await;
 }
 
 #[tokio::test(start_paused = true)]

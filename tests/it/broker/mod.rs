@@ -3,3 +3,4 @@
 mod emitter;
 mod memory;
 mod suite;
+mod upstash;

@@ -5,3 +5,4 @@ mod failures;
 mod first_light;
 mod hostile;
 mod shutdown;
+mod two_instances;
