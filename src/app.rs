@@ -4,7 +4,7 @@ use std::{future::Future, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use axum::Router;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -24,6 +24,8 @@ use crate::{
 const DRAIN_WITHIN: Duration = Duration::from_millis(2_500);
 /// How long documents under way have after that, and how long the last events.
 const FINISH_WITHIN: Duration = Duration::from_secs(1);
+/// How long the database has to close.
+const CLOSE_WITHIN: Duration = Duration::from_millis(400);
 /// A log has to outlive the silence after which its document counts as abandoned, by this much.
 const SILENCE_MARGIN: Duration = Duration::from_secs(60);
 
@@ -116,7 +118,8 @@ impl App {
             tracing::warn!("events were lost: the broker did not take them in time");
         }
         self.stop.cancel();
-        self.store.close().await;
+        // A writer that waits for the database would hold the process up.
+        let _ = timeout(CLOSE_WITHIN, self.store.close()).await;
     }
 }
 

@@ -1,6 +1,6 @@
 //! What one read of a log shows, and whether it shows all that a viewer missed.
 
-use super::Entry;
+use super::{CLOCK_ALLOWANCE, Entry};
 use crate::event::EventId;
 
 /// One read of a channel's whole log.
@@ -31,9 +31,14 @@ impl History {
     #[must_use]
     pub fn is_whole_since(&self, cursor: EventId) -> bool {
         match cursor.seen_empty_at() {
-            Some(second) => !self.trimmed && second >= self.empty_valid_from,
+            Some(second) => !self.trimmed && self.may_have_been_empty_at(second),
             None => self.entries.binary_search_by_key(&cursor, |entry| entry.id).is_ok(),
         }
+    }
+
+    /// A position from the future, further than clocks differ, was given by nobody.
+    fn may_have_been_empty_at(&self, second: u64) -> bool {
+        second >= self.empty_valid_from && second <= self.read_at + CLOCK_ALLOWANCE.as_secs()
     }
 }
 
@@ -68,6 +73,7 @@ mod tests {
         assert!(history.is_whole_since(EventId::of_empty_log(520)));
         assert!(!history.is_whole_since(EventId::of_empty_log(519)));
         assert!(!history.is_whole_since(EventId::ZERO));
+        assert!(!history.is_whole_since(EventId::of_empty_log(1_121)));
 
         history.trimmed = true;
         assert!(!history.is_whole_since(EventId::of_empty_log(999)));

@@ -229,6 +229,10 @@ impl Broker for MemoryBroker {
         Ok(last.map_or(EventId::ZERO, |entry| entry.id))
     }
 
+    async fn ping(&self) -> Result<(), BrokerError> {
+        Ok(())
+    }
+
     fn empty_as_of(&self) -> u64 {
         self.shared.empty_as_of()
     }

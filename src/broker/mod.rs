@@ -33,7 +33,8 @@ pub trait Broker: Send + Sync + 'static {
     /// Names the backend as viewers and operators read it, for example `memory`.
     fn name(&self) -> &'static str;
 
-    /// Takes events, in order per channel; one answer for each.
+    /// Takes events, in order per channel; one answer for each. Behind an event that was not
+    /// taken no later one of its channel is.
     ///
     /// An event may reach the log later than this returns, where the backend pops lists.
     async fn publish(&self, events: &[Publication]) -> Vec<Result<(), BrokerError>>;
@@ -52,6 +53,12 @@ pub trait Broker: Send + Sync + 'static {
     /// # Errors
     /// [`BrokerError`] when the backend does not answer.
     async fn settle(&self, channel: &Channel) -> Result<EventId, BrokerError>;
+
+    /// Asks whether the backend answers; free of charge where calls are billed.
+    ///
+    /// # Errors
+    /// [`BrokerError`] when it does not.
+    async fn ping(&self) -> Result<(), BrokerError>;
 
     /// Gives the time an empty log was last known to be empty, in seconds since the Unix epoch.
     fn empty_as_of(&self) -> u64;

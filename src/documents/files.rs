@@ -36,6 +36,24 @@ pub enum FileError {
     Storage(#[from] object_store::Error),
 }
 
+impl FileError {
+    /// Names the fault without the path in it: paths hold ids.
+    #[must_use]
+    pub fn kind(&self) -> String {
+        let mut cause: Option<&dyn std::error::Error> = Some(self);
+        while let Some(error) = cause {
+            if let Some(error) = error.downcast_ref::<std::io::Error>() {
+                return error.kind().to_string();
+            }
+            cause = error.source();
+        }
+        match self {
+            Self::Storage(_) => "the file store failed".into(),
+            other => other.to_string(),
+        }
+    }
+}
+
 impl Files {
     /// Keeps files in a folder, which is made if it is not there.
     ///

@@ -7,14 +7,17 @@ use std::{sync::Arc, time::Duration};
 
 use backon::{ExponentialBuilder, Retryable};
 use bytes::Bytes;
-use tokio::{sync::Semaphore, task::spawn_blocking};
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    task::spawn_blocking,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     Advance, DocumentStatus, DocumentStore, FileError, Files, StoreError, Upload,
     analysis::{Findings, analyze},
     matching::match_requirements,
-    text_layer::{TextLayer, TextLayerError, TextLayerReader},
+    text_layer::{TextLayer, TextLayerReader},
 };
 use crate::{
     broker::Emitter,
@@ -25,8 +28,8 @@ use crate::{
 
 /// Longest wait for events to be stored before an end is written.
 const FLUSH_WITHIN: Duration = Duration::from_secs(2);
-/// Documents read at once: reading keeps a core busy.
-const READ_AT_ONCE: usize = 2;
+/// Documents read or analyzed at once.
+const WORKED_ON_AT_ONCE: usize = 2;
 /// Fewer letters than this in a whole document are no text layer.
 const LEAST_LETTERS: usize = 20;
 
@@ -41,7 +44,8 @@ struct Shared {
     files: Files,
     emitter: Emitter,
     reader: TextLayerReader,
-    readers: Semaphore,
+    /// Reading and analyzing keep a core busy and a file in memory.
+    turns: Semaphore,
     work: TaskTracker,
     stop: CancellationToken,
     metrics: Arc<Metrics>,
@@ -54,6 +58,9 @@ pub enum ConfirmError {
     /// Its file has not been put.
     #[error("the file is not there")]
     FileMissing,
+    /// The server goes down.
+    #[error("the server goes down")]
+    Interrupted,
     /// The document store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -80,11 +87,9 @@ impl Pipeline {
         metrics: Arc<Metrics>,
         clock: Clock,
     ) -> Self {
-        let (readers, work, stop) =
-            (Semaphore::new(READ_AT_ONCE), TaskTracker::new(), CancellationToken::new());
-        Self {
-            shared: Arc::new(Shared { store, files, emitter, reader, readers, work, stop, metrics, clock }),
-        }
+        let (turns, work, stop) =
+            (Semaphore::new(WORKED_ON_AT_ONCE), TaskTracker::new(), CancellationToken::new());
+        Self { shared: Arc::new(Shared { store, files, emitter, reader, turns, work, stop, metrics, clock }) }
     }
 
     /// Makes the document of an upload and starts the work on it; again changes nothing.
@@ -92,6 +97,13 @@ impl Pipeline {
     /// # Errors
     /// [`ConfirmError`] when the file is not there or a store fails.
     pub async fn confirm_upload(&self, upload: &Upload) -> Result<(), ConfirmError> {
+        // A task of its own: a client that leaves in the middle must not leave a document nobody works on.
+        let (pipeline, upload) = (self.clone(), upload.clone());
+        let confirming = self.shared.work.spawn(async move { pipeline.confirm(&upload).await });
+        confirming.await.unwrap_or(Err(ConfirmError::Interrupted))
+    }
+
+    async fn confirm(&self, upload: &Upload) -> Result<(), ConfirmError> {
         if self.shared.store.document(&upload.document_id).await?.is_some() {
             return Ok(());
         }
@@ -159,9 +171,7 @@ impl Job {
         let failed = |reason| Failure { stage: Stage::OcrStarted, reason };
         self.emit(Stage::OcrStarted, None);
         self.advance(&Advance::To(DocumentStatus::OcrProcessing)).await.map_err(failed)?;
-        let file = self.file().await.map_err(failed)?;
-        check_type(&file).map_err(failed)?;
-        let layer = self.read_text_layer(file).await.map_err(|error| failed(error.reason()))?;
+        let layer = self.read_text_layer().await.map_err(failed)?;
         if layer.text.chars().filter(|c| c.is_alphanumeric()).count() < LEAST_LETTERS {
             return Err(failed("needs_ocr"));
         }
@@ -175,19 +185,26 @@ impl Job {
             Ok(Some(file)) => Ok(file),
             Ok(None) => Err("file_missing"),
             Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "a file could not be read");
+                tracing::error!(kind = error.kind(), "a file could not be read");
                 Err("internal")
             }
         }
     }
 
-    async fn read_text_layer(&self, file: Bytes) -> Result<TextLayer, TextLayerError> {
-        let _turn = self.shared.readers.acquire().await.expect("the semaphore is never closed");
+    /// Waits for its turn before it takes the file into memory.
+    async fn read_text_layer(&self) -> Result<TextLayer, &'static str> {
+        let _turn = self.turn().await;
+        let file = self.file().await?;
+        check_type(&file)?;
         let layer = self.shared.reader.read(file).await;
-        if let Err(error) = &layer {
-            tracing::info!(error = error as &dyn std::error::Error, "a document could not be read");
-        }
-        layer
+        layer.map_err(|error| {
+            tracing::info!(error = &error as &dyn std::error::Error, "a document could not be read");
+            error.reason()
+        })
+    }
+
+    async fn turn(&self) -> SemaphorePermit<'_> {
+        self.shared.turns.acquire().await.expect("the semaphore is never closed")
     }
 
     /// Goes on from the text: analysis, then matching.
@@ -195,12 +212,17 @@ impl Job {
         let failed = |reason| Failure { stage: Stage::AnalysisStarted, reason };
         self.advance(&Advance::To(DocumentStatus::Analyzing)).await.map_err(failed)?;
         self.emit(Stage::AnalysisStarted, None);
-        let findings = spawn_blocking(move || analyze(&text)).await.map_err(|_| failed("internal"))?;
+        let findings = self.analyze(text).await.map_err(failed)?;
         self.advance(&Advance::Analyzed(Box::new(findings.clone()))).await.map_err(failed)?;
         self.emit(Stage::AnalysisComplete, None);
         self.run_matching(&findings)
             .await
             .map_err(|reason| Failure { stage: Stage::MatchingComplete, reason })
+    }
+
+    async fn analyze(&self, text: String) -> Result<Findings, &'static str> {
+        let _turn = self.turn().await;
+        spawn_blocking(move || analyze(&text)).await.map_err(|_| "internal")
     }
 
     async fn run_matching(&self, findings: &Findings) -> Result<(), &'static str> {
@@ -215,8 +237,8 @@ impl Job {
     }
 
     async fn fail(&self, failure: Failure) {
-        let event =
-            self.event(failure.stage).with_status(StepStatus::Failed).with_detail(words(failure.reason));
+        let event = self.event(failure.stage, "failed").with_status(StepStatus::Failed);
+        let event = event.with_detail(words(failure.reason));
         self.shared.emitter.emit_progress(self.patient(), with_reason(event, failure.reason));
         self.flush().await;
         if self.advance(&Advance::Failed(failure.reason)).await.is_err() {
@@ -236,7 +258,7 @@ impl Job {
     }
 
     fn emit(&self, stage: Stage, detail: Option<&str>) {
-        let event = self.event(stage);
+        let event = self.event(stage, "step");
         let event = match detail {
             Some(detail) => event.with_detail(detail),
             None => event,
@@ -244,8 +266,13 @@ impl Job {
         self.shared.emitter.emit_progress(self.patient(), event);
     }
 
-    fn event(&self, stage: Stage) -> ProgressEvent {
-        ProgressEvent::new(self.upload.document_id.clone(), stage).with_attempt(self.attempt)
+    /// Names the event by what it tells: a step told again after a restart is known as a repeat.
+    fn event(&self, stage: Stage, what: &str) -> ProgressEvent {
+        let document = self.upload.document_id.clone();
+        let name = format!("{document}.{}.{stage}.{what}", self.attempt);
+        let mut event = ProgressEvent::new(document, stage).with_attempt(self.attempt);
+        event.event_id = Id::parse(&name).ok();
+        event
     }
 
     const fn patient(&self) -> &Id {

@@ -151,6 +151,7 @@ impl StatusReader {
         for document in named {
             *followed.named.entry(document.clone()).or_default() += 1;
         }
+        self.shared.news.notify_one();
         StatusFollow {
             statuses: followed.statuses.subscribe(),
             shared: Arc::clone(&self.shared),
@@ -300,20 +301,22 @@ impl Shared {
                 let planned = wanted.later.iter().map(|(at, _)| *at).min();
                 (!wanted.now.is_empty(), !wanted.patients.is_empty(), planned)
             };
-            if is_wanted || (has_followers && Instant::now() >= next_round) {
+            // A source that is down is asked on without followers: it would stay down for ever.
+            let has_rounds = has_followers || !*self.is_up.borrow();
+            if is_wanted || (has_rounds && Instant::now() >= next_round) {
                 return;
             }
             let wake_at = planned.map_or(next_round, |planned| planned.min(next_round));
             tokio::select! {
                 () = self.news.notified() => {}
-                () = sleep_until(wake_at), if has_followers => {}
+                () = sleep_until(wake_at), if has_rounds => {}
             }
         }
     }
 
     async fn read(&self, is_round: bool) {
         let query = self.lock().take_query(is_round, self.active_since());
-        if !query.patients.is_empty() {
+        if !query.patients.is_empty() || !*self.is_up.borrow() {
             let read = Read { number: self.begun.fetch_add(1, Ordering::SeqCst) + 1, began: Instant::now() };
             let answer = timeout(READ_WITHIN, self.source.statuses(&query)).await;
             self.take_answer(&query, read, answer.unwrap_or(Err(StoreError::Timeout)));

@@ -182,12 +182,10 @@ impl ProgressEvent {
     /// Writes the event as producers push it.
     ///
     /// # Errors
-    /// [`ProgressError::TooLarge`] when `extra` brings it over [`MAX_EVENT_BYTES`].
+    /// [`ProgressError`] when a field holds what no viewer's process would take.
     pub fn to_payload(&self) -> Result<Bytes, ProgressError> {
         let json = serde_json::to_vec(self)?;
-        if json.len() > MAX_EVENT_BYTES {
-            return Err(ProgressError::TooLarge(json.len()));
-        }
+        Self::parse(&json)?;
         Ok(json.into())
     }
 

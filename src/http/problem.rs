@@ -114,12 +114,18 @@ pub(super) async fn unify(State(parts): State<Shared>, request: Request, next: N
     }
     let answer = match answer.extensions().get::<ProblemKind>() {
         Some(_) => answer,
+        // An answer of our own that tells more than a problem would: readiness.
+        None if is_json(&answer) => return answer,
         None => reword(answer),
     };
     if let Some(ProblemKind(kind)) = answer.extensions().get() {
         parts.metrics.refused(kind);
     }
     answer
+}
+
+fn is_json(answer: &Response) -> bool {
+    answer.headers().get(header::CONTENT_TYPE).is_some_and(|media_type| media_type == "application/json")
 }
 
 /// Keeps the headers of an answer, such as `Allow`, and replaces its text.

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    Shared,
+    Grant, Shared,
     body::{JsonBody, parse_id},
     problem::Problem,
     progress::stream_url,
@@ -124,10 +124,11 @@ pub(super) async fn confirm(
         ConfirmError::FileMissing => {
             Problem::conflict("The file is not there yet: PUT it to the upload_url first.")
         }
+        ConfirmError::Interrupted => Problem::unavailable("The server goes down; confirm again."),
         ConfirmError::Store(error) => store_failed(error),
         ConfirmError::Files(error) => files_failed(&error),
     })?;
-    let (token, _) = parts.access.issue(vec![channel.to_string()], "patient".into(), TOKEN_LASTS, None)?;
+    let token = token_for(&parts, &grant, &channel);
     let answer = json!({
         "document_id": document,
         "status": "uploaded",
@@ -135,6 +136,16 @@ pub(super) async fn confirm(
         "token": token,
     });
     Ok((StatusCode::ACCEPTED, Json(answer)).into_response())
+}
+
+/// Gives a token for the stream, as far as the caller's own may still be renewed.
+fn token_for(parts: &Shared, grant: &Grant, channel: &Channel) -> Option<String> {
+    let (role, first_issued) = match grant {
+        Grant::Viewer(claims) => (claims.role.clone(), claims.first_issued),
+        Grant::Open | Grant::Service => ("patient".into(), None),
+    };
+    let issued = parts.access.issue(vec![channel.to_string()], role, TOKEN_LASTS, first_issued);
+    issued.ok().map(|(token, _)| token)
 }
 
 fn check(request: PresignRequest) -> Result<Upload, Problem> {
@@ -184,7 +195,7 @@ fn unknown() -> Problem {
 }
 
 fn files_failed(error: &FileError) -> Problem {
-    tracing::error!(error = error as &dyn std::error::Error, "the file store failed");
+    tracing::error!(kind = error.kind(), "the file store failed");
     Problem::unavailable("The file store does not answer; try again later.")
 }
 

@@ -143,6 +143,10 @@ impl Shared {
         self.lock_topics().get(channel).map(|entry| Arc::clone(&entry.topic))
     }
 
+    fn has_topics(&self) -> bool {
+        !self.lock_topics().is_empty()
+    }
+
     fn unloaded_topics(&self) -> Vec<Arc<Topic>> {
         let topics = self.lock_topics();
         topics.values().map(|entry| &entry.topic).filter(|topic| !topic.is_loaded()).cloned().collect()

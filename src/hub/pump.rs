@@ -31,7 +31,7 @@ pub(super) async fn run(
                 None => return,
             },
             _ = probes.tick() => match hub.upgrade() {
-                Some(hub) => load_unloaded(&hub).await,
+                Some(hub) => probe_source(&hub).await,
                 None => return,
             },
         }
@@ -59,6 +59,16 @@ async fn read_anew(hub: &Arc<Shared>, channel: &Channel) {
     topic.unload();
     if let Err(error) = hub.load(&topic).await {
         tracing::debug!(%error, "a log could not be read anew yet");
+    }
+}
+
+/// Reads what could not be read yet. Without viewers there is nothing to read: then a broker that
+/// was down is only asked whether it answers.
+async fn probe_source(hub: &Arc<Shared>) {
+    if hub.is_up() || hub.has_topics() {
+        load_unloaded(hub).await;
+    } else if hub.broker.ping().await.is_ok() {
+        hub.set_up(true);
     }
 }
 

@@ -8,7 +8,6 @@
 mod access;
 mod availability;
 mod backend;
-mod base64;
 mod command;
 mod path;
 mod refusal;

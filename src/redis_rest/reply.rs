@@ -1,10 +1,11 @@
 //! Writes what Redis replied as JSON.
 
 use axum::http::HeaderMap;
+use base64::{Engine, engine::general_purpose::STANDARD};
 use redis::Value;
 use serde_json::Value as Json;
 
-use super::{base64, refusal::words};
+use super::refusal::words;
 
 /// How strings are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +48,7 @@ impl Encoding {
     fn string(self, bytes: &[u8]) -> Json {
         match self {
             Self::Plain => String::from_utf8_lossy(bytes).into(),
-            Self::Base64 => base64::encode(bytes).into(),
+            Self::Base64 => STANDARD.encode(bytes).into(),
         }
     }
 }

@@ -4,7 +4,6 @@
 //! It knows commands, replies, limits and what a command costs; not what they are used for.
 //! A surprise: an error may come with any status, even 200, so its words are read first.
 
-mod base64;
 mod billing;
 mod command;
 mod error;

@@ -1,9 +1,10 @@
 //! What Redis answers, read from `{"result": …}` or `{"error": …}`.
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use reqwest::StatusCode;
 use serde_json::Value;
 
-use super::{base64, error::RedisError};
+use super::error::RedisError;
 
 /// The answer to one command.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,9 +101,9 @@ impl Encoding {
         if self == Self::Plain || text == "OK" {
             return text;
         }
-        match base64::decode(&text) {
-            Some(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-            None => text,
+        match STANDARD.decode(&text) {
+            Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+            Err(_) => text,
         }
     }
 }

@@ -123,6 +123,11 @@ impl Broker for UpstashBroker {
         Ok(entries.last().map_or(EventId::ZERO, |entry| entry.id))
     }
 
+    async fn ping(&self) -> Result<(), BrokerError> {
+        self.shared.redis.command(&Command::new("PING")).await?;
+        Ok(())
+    }
+
     fn empty_as_of(&self) -> u64 {
         self.shared.clock.seconds()
     }

@@ -96,7 +96,7 @@ impl StatusSource for SqliteStore {
             .bind(as_i64(query.active_since))
             .fetch_all(&self.pool)
             .await?;
-        rows.iter().map(read_record).collect()
+        rows.iter().map(read_record).filter_map(skip_unreadable).collect()
     }
 }
 
@@ -236,6 +236,17 @@ fn read_record(row: &SqliteRow) -> Result<DocumentRecord, StoreError> {
         attempt: attempt.map_err(|_| StoreError::Unreadable("attempt"))?,
         updated_at: as_u64(row, "updated_at")?,
     })
+}
+
+/// A row of a newer version must not hide all others.
+fn skip_unreadable(record: Result<DocumentRecord, StoreError>) -> Option<Result<DocumentRecord, StoreError>> {
+    match record {
+        Err(StoreError::Unreadable(column)) => {
+            tracing::warn!(column, "a document was left out: this version cannot read it");
+            None
+        }
+        record => Some(record),
+    }
 }
 
 fn read_upload(row: &SqliteRow) -> Result<Upload, StoreError> {

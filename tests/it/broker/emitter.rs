@@ -85,6 +85,10 @@ impl Broker for Moody {
         self.memory.settle(channel).await
     }
 
+    async fn ping(&self) -> Result<(), BrokerError> {
+        self.memory.ping().await
+    }
+
     fn empty_as_of(&self) -> u64 {
         self.memory.empty_as_of()
     }

@@ -155,3 +155,30 @@ fn expiry(answer: &Value) -> u64 {
     let time = DateTime::parse_from_rfc3339(answer["expires_at"].as_str().unwrap()).unwrap();
     time.timestamp().cast_unsigned()
 }
+
+#[tokio::test]
+async fn a_confirm_hands_out_no_more_than_the_callers_token_could_be_renewed_to() {
+    let server = Server::start(&KEYS);
+    let issued = |ago: i64| {
+        let first_issued = in_seconds(-ago);
+        sign(
+            &json!({ "exp": in_seconds(3_600), "channels": ["doc_progress:p1"], "role": "guest", "first_issued": first_issued }),
+        )
+    };
+    let (young, old) = (issued(11 * 3_600), issued(13 * 3_600));
+    let file = b"%PDF-1.4 of no use".to_vec();
+    let body = json!({ "patient_id": "p1", "filename": "a.pdf", "content_type": "application/pdf", "size": file.len() });
+    let presigned: Value = accepted(server.post("/api/v1/uploads/presign", &body).bearer_auth(&young)).await;
+    server.put(presigned["upload_url"].as_str().unwrap(), file).send().await.unwrap();
+    let confirm = json!({ "document_id": presigned["document_id"] });
+
+    let young_answer = accepted(server.post("/api/v1/uploads/confirm", &confirm).bearer_auth(&young)).await;
+    let old_answer = accepted(server.post("/api/v1/uploads/confirm", &confirm).bearer_auth(&old)).await;
+
+    let given = claims(young_answer["token"].as_str().unwrap());
+    assert_eq!(
+        (&given["role"], &given["first_issued"]),
+        (&json!("guest"), &json!(claims(&young)["first_issued"]))
+    );
+    assert!(old_answer["token"].is_null());
+}

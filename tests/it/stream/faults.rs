@@ -169,3 +169,39 @@ async fn an_idle_viewer_that_returns_while_the_store_is_down_keeps_its_mark() {
 
     assert!(browser.last_id.unwrap().ends_with(&mark));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_comes_back_while_nobody_looks_is_there_for_the_next_viewer() {
+    let world = World::new();
+    let mut first = Browser::new();
+    first.open(&world).await;
+    world.store.is_down.store(true, Relaxed);
+    first.read_for(Duration::from_secs(6)).await;
+    assert_eq!(first.count("postgres down"), 1);
+    first.cut();
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    world.store.is_down.store(false, Relaxed);
+    tokio::time::sleep(Duration::from_secs(6)).await;
+
+    let mut second = Browser::new();
+    second.open(&world).await;
+    world.run_job("d1").await;
+    second.read_for(MINUTE).await;
+
+    assert_eq!(second.count("postgres down"), 0);
+    assert_eq!(second.told.last().unwrap(), "done");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broker_that_comes_back_while_nobody_looks_is_there_for_the_next_viewer() {
+    let world = World::new();
+    world.broker.set_down(true);
+    let mut first = Browser::new();
+    first.open(&world).await;
+    first.cut();
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    world.broker.set_down(false);
+    tokio::time::sleep(Duration::from_secs(6)).await;
+
+    assert!(*world.hub.source_state().borrow());
+}

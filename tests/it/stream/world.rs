@@ -170,6 +170,10 @@ impl Broker for FaultyBroker {
         self.answer(self.memory.settle(channel).await?)
     }
 
+    async fn ping(&self) -> Result<(), BrokerError> {
+        self.answer(())
+    }
+
     fn empty_as_of(&self) -> u64 {
         self.memory.empty_as_of()
     }

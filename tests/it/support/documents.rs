@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::Server;
+use super::{Message, Server, Viewer};
 
 /// The six steps in order.
 pub const STAGES: [&str; 6] = [
@@ -48,4 +48,16 @@ pub async fn emit(server: &Server, patient: &str, document: &str, stage: &str) -
     let answer = server.post("/api/v1/progress", &body).send().await.unwrap();
     assert_eq!(answer.status(), 202);
     answer.json().await.unwrap()
+}
+
+/// Reads the stream of one document to its end, over reconnects.
+pub async fn read_named(server: &Server, patient: &str, document: &str) -> Vec<Message> {
+    let stream = format!("/api/v1/patients/{patient}/documents/stream?document_id={document}");
+    for _ in 0..100 {
+        let seen = Viewer::open(server.get(&stream)).await.rest().await;
+        if seen.last().is_some_and(|message| message.name == "done") {
+            return seen;
+        }
+    }
+    panic!("{document} never ends");
 }
