@@ -129,12 +129,10 @@ impl Tail {
         if let Some(retry) = event.retry {
             self.retry = Duration::from_millis(retry);
         }
-        if let Some(id) = event.id {
-            self.last_id = Some(id);
-        }
         if let (Some(name), Some(data)) = (event.event, event.data) {
-            self.screen.show(&name, self.last_id.as_deref(), &data);
+            self.screen.show(&name, event.id.as_deref(), &data);
         }
+        self.last_id = event.id.or(self.last_id.take());
     }
 }
 

@@ -4,7 +4,6 @@ use axum::{
     body::Bytes,
     extract::{FromRequest, Request, rejection::BytesRejection},
     http::{HeaderMap, StatusCode, header},
-    response::IntoResponse,
 };
 use serde::de::DeserializeOwned;
 
@@ -54,10 +53,4 @@ fn describe(error: &serde_json::Error) -> String {
 /// Parses an id that stands in a path, query or body under the name `field`.
 pub(super) fn parse_id(field: &str, text: &str) -> Result<Id, Problem> {
     Id::parse(text).map_err(|error| Problem::bad_request(format!("`{field}`: {error}.")))
-}
-
-impl From<Problem> for axum::response::Response {
-    fn from(problem: Problem) -> Self {
-        problem.into_response()
-    }
 }

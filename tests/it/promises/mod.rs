@@ -5,5 +5,6 @@ mod exactly_once;
 mod failures;
 mod first_light;
 mod hostile;
+mod outage;
 mod shutdown;
 mod two_instances;
