@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::{
     sync::{mpsc, oneshot},
+    task::yield_now,
     time::{Instant, sleep, timeout},
 };
 
@@ -161,6 +162,8 @@ impl Publisher {
                 }
             }
             self.publish_all(events).await;
+            // A broker in this process answers at once: its readers must have their turn, too.
+            yield_now().await;
         }
     }
 

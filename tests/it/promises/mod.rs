@@ -1,5 +1,6 @@
 //! What users were told, proved on the built binary.
 
+mod burst;
 mod busy_database;
 mod exactly_once;
 mod failures;

@@ -1,8 +1,16 @@
 //! What all viewers of a process share: events, heartbeats, queries, and the way down.
 
-use std::{sync::atomic::Ordering::Relaxed, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
 
-use super::world::{ACTIONS, Browser, World, id};
+use tidings::{
+    broker::{Emitter, EmitterLimits},
+    event::{ProgressEvent, Stage},
+};
+
+use super::world::{ACTIONS, Browser, PATIENT, World, id};
 use crate::support::documents::STAGES;
 
 #[tokio::test(start_paused = true)]
@@ -96,4 +104,21 @@ async fn a_token_that_ends_is_said_ten_seconds_before() {
 
     assert_eq!(browser.told.last().unwrap(), "reconnect:token_expired");
     assert_eq!(opened.elapsed().as_secs(), 30);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thousand_events_emitted_at_once_reach_a_viewer_that_reads() {
+    let world = World::new();
+    let mut browser = Browser::asking(|request| request.follow = true);
+    browser.open(&world).await;
+    let limits = EmitterLimits::default();
+    let emitter = Emitter::start(Arc::clone(&world.broker) as _, world.clock, Arc::default(), limits);
+
+    for n in 0..1_000 {
+        emitter.emit_progress(&id(PATIENT), ProgressEvent::new(id(&format!("d{n}")), Stage::OcrStarted));
+    }
+    browser.read_for(Duration::from_secs(4)).await;
+
+    let steps = browser.told.iter().filter(|told| told.ends_with(":ocr_started")).count();
+    assert_eq!((steps, browser.count("connected:gap")), (1_000, 0));
 }
