@@ -37,6 +37,9 @@ pub(super) struct PollingWatch {
     news: tokio::sync::Mutex<mpsc::Receiver<WatchNews>>,
 }
 
+/// How much earlier than said a log may end: it is told its time after its last entry.
+const EXPIRY_ALLOWANCE: Duration = Duration::from_secs(5);
+
 /// The task behind a [`PollingWatch`].
 struct Poller {
     shared: Arc<Shared>,
@@ -234,8 +237,16 @@ impl Poller {
         let mut told = 0;
         for (channel, after) in watched {
             let entries = logs.remove(&keys::log(channel)).unwrap_or_default();
-            let has_gap =
-                if is_probe { self.has_lost(*after, &entries) } else { entries.len() >= LOG_ENTRIES };
+            let has_gap = if is_probe {
+                has_lost(
+                    *after,
+                    &entries,
+                    self.shared.clock.milliseconds(),
+                    self.shared.settings.time_to_live,
+                )
+            } else {
+                entries.len() >= LOG_ENTRIES
+            };
             let news: Vec<_> = entries.into_iter().filter(|entry| entry.id > *after).collect();
             let to = news.last().map_or(*after, |entry| entry.id);
             if has_gap && watch.advance(channel, *after, to) {
@@ -247,17 +258,25 @@ impl Poller {
         }
         told
     }
+}
 
-    /// A probe reads from the cursor's own entry on: without it, younger than its log, something was lost.
-    fn has_lost(&self, after: EventId, entries: &[Entry]) -> bool {
-        match after.seen_empty_at() {
-            Some(_) => entries.len() >= LOG_ENTRIES,
-            None if entries.first().is_some_and(|first| first.id == after) => false,
-            None => {
-                let lives = self.shared.settings.time_to_live.saturating_sub(CLOCK_ALLOWANCE);
-                let age = self.shared.clock.milliseconds().saturating_sub(after.milliseconds);
-                !entries.is_empty() || u128::from(age) < lives.as_millis()
-            }
+/// Says whether something behind `after` left the log unread, as a probe shows it at `now`.
+///
+/// A probe reads from the cursor's own entry on. That one must be there for as long as the log
+/// lives behind it; what began anew after that time is whole.
+fn has_lost(after: EventId, entries: &[Entry], now: u64, time_to_live: Duration) -> bool {
+    let milliseconds = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let is_full = entries.len() >= LOG_ENTRIES;
+    match (after.seen_empty_at(), entries.first()) {
+        (Some(_), _) => is_full,
+        (None, Some(first)) if first.id == after => false,
+        (None, Some(first)) => {
+            let began_anew = after.milliseconds + milliseconds(time_to_live.saturating_sub(EXPIRY_ALLOWANCE));
+            is_full || first.id.milliseconds < began_anew
+        }
+        (None, None) => {
+            let lives = milliseconds(time_to_live.saturating_sub(CLOCK_ALLOWANCE));
+            now.saturating_sub(after.milliseconds) < lives
         }
     }
 }
@@ -276,5 +295,49 @@ const fn before(id: EventId) -> EventId {
         (0, _) => id,
         (milliseconds, 0) => EventId::new(milliseconds - 1, u64::MAX),
         (milliseconds, sequence) => EventId::new(milliseconds, sequence - 1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIVES: Duration = Duration::from_secs(600);
+
+    fn lost(after: EventId, ids: &[u64], now: u64) -> bool {
+        let entry = |&ms: &u64| Entry { id: EventId::new(ms, 0), payload: "{}".into() };
+        has_lost(after, &ids.iter().map(entry).collect::<Vec<_>>(), now, LIVES)
+    }
+
+    #[test]
+    fn a_probe_that_finds_the_cursors_entry_has_lost_nothing() {
+        assert!(!lost(EventId::new(1_000, 0), &[1_000, 2_000], 3_000));
+    }
+
+    #[test]
+    fn an_entry_that_is_gone_within_the_life_of_its_log_is_a_gap() {
+        assert!(lost(EventId::new(1_000, 0), &[2_000], 3_000));
+        assert!(lost(EventId::new(1_000, 0), &[], 3_000));
+    }
+
+    #[test]
+    fn a_log_that_ended_in_its_time_and_began_anew_is_whole() {
+        assert!(!lost(EventId::new(1_000, 0), &[], 700_000));
+        assert!(!lost(EventId::new(1_000, 0), &[650_000, 650_001], 700_000));
+    }
+
+    #[test]
+    fn a_log_that_filled_up_since_it_was_empty_may_have_lost_its_beginning() {
+        let many: Vec<_> = (1_000..1_000 + LOG_ENTRIES as u64).collect();
+
+        assert!(!lost(EventId::of_empty_log(1), &many[1..], 3_000));
+        assert!(lost(EventId::of_empty_log(1), &many, 3_000));
+    }
+
+    #[test]
+    fn the_id_before_includes_the_entry_itself() {
+        assert_eq!(before(EventId::new(5, 3)), EventId::new(5, 2));
+        assert_eq!(before(EventId::new(5, 0)), EventId::new(4, u64::MAX));
+        assert_eq!(before(EventId::of_empty_log(9)), EventId::of_empty_log(9));
     }
 }

@@ -63,7 +63,7 @@ impl Viewer {
     fn connect(&mut self, position: EventId, resumed: bool, gap: bool, view: &CoverageView) {
         self.passed = Cursor::plain(position);
         let cursor = match self.request.cursor {
-            ViewerCursor::At(Cursor::EARLIEST) if resumed => Cursor::EARLIEST,
+            ViewerCursor::At(Cursor::EARLIEST) if resumed && position == EventId::ZERO => Cursor::EARLIEST,
             _ => self.marked(position, view),
         };
         self.told = ToldStatuses::of(view);

@@ -170,3 +170,21 @@ async fn a_viewer_with_nothing_seen_misses_nothing_on_its_return() {
     assert_eq!(numbers(&browser), [0, 1, 2]);
     assert_eq!(browser.told[1], "connected:resumed");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_viewer_from_earliest_that_outlives_an_outage_is_not_sent_back_to_it() {
+    let world = World::new();
+    emit_numbered(&world, 0..3).await;
+    let mut browser = Browser::asking(|request| request.follow = true);
+    browser.last_id = Some("earliest".into());
+    world.broker.set_down(true);
+    browser.open(&world).await;
+    world.broker.set_down(false);
+    browser.read_for(Duration::from_secs(11)).await;
+    browser.cut();
+
+    browser.open(&world).await;
+    browser.read_all().await;
+
+    assert_eq!(numbers(&browser), [0, 1, 2], "{:?}", browser.told);
+}
