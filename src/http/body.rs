@@ -1,4 +1,6 @@
-//! Reads JSON bodies and path ids, and says what is wrong with them.
+//! Reads JSON bodies, ids and the token of a query, and says what is wrong with them.
+
+use std::borrow::Cow;
 
 use axum::{
     body::Bytes,
@@ -53,4 +55,10 @@ fn describe(error: &serde_json::Error) -> String {
 /// Parses an id that stands in a path, query or body under the name `field`.
 pub(super) fn parse_id(field: &str, text: &str) -> Result<Id, Problem> {
     Id::parse(text).map_err(|error| Problem::bad_request(format!("`{field}`: {error}.")))
+}
+
+/// Gives the `token` of a query.
+pub(super) fn query_token(query: Option<&str>) -> Option<Cow<'_, str>> {
+    let mut pairs = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+    pairs.find(|(name, _)| name == "token").map(|(_, token)| token)
 }

@@ -8,7 +8,12 @@ use axum::{
 };
 use serde_json::json;
 
-use super::{Shared, body::parse_id, problem::Problem, uploads::store_failed};
+use super::{
+    Shared,
+    body::{parse_id, query_token},
+    problem::Problem,
+    uploads::store_failed,
+};
 use crate::{
     clock::to_rfc3339,
     documents::{DocumentRecord, StatusQuery},
@@ -23,9 +28,7 @@ pub(super) async fn list(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let patient = parse_id("patient_id", &patient)?;
-    let query = query.unwrap_or_default();
-    let token = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "token");
-    let grant = parts.access.viewer(&headers, token.as_ref().map(|(_, token)| token.as_ref()))?;
+    let grant = parts.access.viewer(&headers, query_token(query.as_deref()).as_deref())?;
     grant.require(&Channel::documents(patient.clone()))?;
     let query = StatusQuery { patients: vec![patient], named: Vec::new(), active_since: 0 };
     let documents = parts.store.statuses(&query).await.map_err(store_failed)?;

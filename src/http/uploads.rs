@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::{
     Grant, Shared,
-    body::{JsonBody, parse_id},
+    body::{JsonBody, parse_id, query_token},
     problem::Problem,
     progress::stream_url,
 };
@@ -81,9 +81,8 @@ pub(super) async fn put_file(
     body: Body,
 ) -> Result<StatusCode, Problem> {
     let document = parse_id("document_id", &document)?;
-    let query = query.unwrap_or_default();
-    let token = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "token");
-    parts.access.check_upload(&document, token.map(|(_, token)| token).unwrap_or_default().as_ref())?;
+    let token = query_token(query.as_deref());
+    parts.access.check_upload(&document, token.as_deref().unwrap_or_default())?;
     let upload = parts.store.upload(&document).await.map_err(store_failed)?.ok_or_else(unknown)?;
     let announced =
         headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
