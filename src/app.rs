@@ -8,7 +8,10 @@ use tokio::{net::TcpListener, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    broker::{Broker, Emitter, EmitterLimits, MemoryBroker, MemoryLimits, UpstashBroker, UpstashSettings},
+    broker::{
+        Broker, CLOCK_ALLOWANCE, Emitter, EmitterLimits, MemoryBroker, MemoryLimits, UpstashBroker,
+        UpstashSettings,
+    },
     clock::Clock,
     config::{BrokerConfig, Config, StorageConfig},
     documents::{Files, Pipeline, SqliteStore, StatusReader, StatusSettings, text_layer::TextLayerReader},
@@ -177,9 +180,15 @@ impl Base<'_> {
             BrokerConfig::Upstash(config) => {
                 let redis =
                     RedisRest::new(config.url.clone(), config.token.clone(), Arc::clone(&self.metrics));
-                let poll_interval = config.poll_interval;
-                let settings = UpstashSettings { poll_interval, time_to_live, ..UpstashSettings::default() };
-                Arc::new(UpstashBroker::new(redis, self.clock, settings))
+                let settings = UpstashSettings {
+                    poll_interval: config.poll_interval,
+                    idle_poll_interval: config.idle_poll_interval,
+                    wake: config.wake,
+                    emit: config.emit,
+                    time_to_live,
+                    ..UpstashSettings::default()
+                };
+                Arc::new(UpstashBroker::new(redis, self.clock, Arc::clone(&self.metrics), settings))
             }
         }
     }
@@ -215,6 +224,7 @@ impl Base<'_> {
             longest: streams.longest,
             active_for: streams.active_for,
             silent_for: streams.event_time_to_live.saturating_sub(SILENCE_MARGIN),
+            logged_for: streams.event_time_to_live + CLOCK_ALLOWANCE,
             most: streams.most,
         };
         Streams::new(hub, statuses, pulse, self.clock, Arc::clone(&self.metrics), settings, shutdown)

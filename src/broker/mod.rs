@@ -18,7 +18,7 @@ use bytes::Bytes;
 pub use emitter::{EmitError, Emitter, EmitterLimits, Stored};
 pub use history::History;
 pub use memory::{MemoryBroker, MemoryLimits};
-pub use upstash::{UpstashBroker, UpstashSettings};
+pub use upstash::{Emit, UpstashBroker, UpstashSettings};
 
 use crate::event::{Channel, EventId};
 
@@ -72,6 +72,11 @@ pub trait Watch: Send + Sync {
 
     /// Stops to read `channel`.
     fn remove(&self, channel: &Channel);
+
+    /// Says whether nothing is under way on `channel`, so that it may be read less often.
+    fn rest(&self, channel: &Channel, is_resting: bool) {
+        let _ = (channel, is_resting);
+    }
 
     /// Waits for news.
     ///

@@ -6,6 +6,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::variables::{ConfigError, Variables, missing, wrong};
+use crate::broker::Emit;
 
 /// Variables that name the database and its token: Upstash's own, then Vercel's.
 const DATABASES: [(&str, &str); 2] =
@@ -29,6 +30,13 @@ pub struct UpstashConfig {
     pub token: SecretString,
     /// `POLL_INTERVAL_MS`: shorter costs more commands, longer shows steps later. Default 300.
     pub poll_interval: Duration,
+    /// `POLL_IDLE_INTERVAL_MS`: the same for channels on which nothing is under way and nothing
+    /// came for a minute. Default 300.
+    pub idle_poll_interval: Duration,
+    /// `UPSTASH_WAKE`: on when every producer also publishes on `tidings:wake`. Default off.
+    pub wake: bool,
+    /// `UPSTASH_EMIT`: `list` or `log`, where this process's own events go. Default `list`.
+    pub emit: Emit,
 }
 
 impl BrokerConfig {
@@ -69,6 +77,25 @@ impl UpstashConfig {
                 .secret(token, 1)?
                 .ok_or_else(|| missing(token, &format!("the token of {url}")))?,
             poll_interval: variables.milliseconds("POLL_INTERVAL_MS", 300, (50, 10_000))?,
+            idle_poll_interval: variables.milliseconds("POLL_IDLE_INTERVAL_MS", 300, (50, 60_000))?,
+            wake: wake(variables)?,
+            emit: emit(variables)?,
         })
+    }
+}
+
+fn wake(variables: &Variables) -> Result<bool, ConfigError> {
+    match variables.text("UPSTASH_WAKE") {
+        None | Some("off") => Ok(false),
+        Some("on") => Ok(true),
+        Some(other) => Err(wrong("UPSTASH_WAKE", other, "off or on")),
+    }
+}
+
+fn emit(variables: &Variables) -> Result<Emit, ConfigError> {
+    match variables.text("UPSTASH_EMIT") {
+        None | Some("list") => Ok(Emit::List),
+        Some("log") => Ok(Emit::Log),
+        Some(other) => Err(wrong("UPSTASH_EMIT", other, "list or log")),
     }
 }

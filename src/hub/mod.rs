@@ -73,6 +73,8 @@ struct Shared {
 struct TopicEntry {
     topic: Arc<Topic>,
     viewers: usize,
+    /// Those of them that follow nothing under way.
+    resting: usize,
 }
 
 impl Hub {
@@ -108,10 +110,13 @@ impl Hub {
     #[must_use]
     pub fn subscribe(&self, channel: &Channel) -> Subscription {
         let mut topics = self.shared.lock_topics();
-        let entry = topics
-            .entry(channel.clone())
-            .or_insert_with(|| TopicEntry { topic: Arc::new(Topic::new(channel.clone())), viewers: 0 });
+        let entry = topics.entry(channel.clone()).or_insert_with(|| TopicEntry {
+            topic: Arc::new(Topic::new(channel.clone())),
+            viewers: 0,
+            resting: 0,
+        });
         entry.viewers += 1;
+        self.shared.upstream.rest(channel, false);
         Subscription::new(Arc::clone(&self.shared), Arc::clone(&entry.topic))
     }
 
@@ -187,14 +192,25 @@ impl Shared {
         }
     }
 
-    fn leave(&self, channel: &Channel) {
+    fn leave(&self, channel: &Channel, was_resting: bool) {
         let mut topics = self.lock_topics();
         let Some(entry) = topics.get_mut(channel) else { return };
         entry.viewers -= 1;
+        entry.resting -= usize::from(was_resting);
         if entry.viewers == 0 {
             topics.remove(channel);
             self.upstream.remove(channel);
+        } else {
+            self.upstream.rest(channel, entry.resting == entry.viewers);
         }
+    }
+
+    /// Counts a viewer among those that follow nothing under way, or no longer.
+    fn rest(&self, channel: &Channel, is_resting: bool) {
+        let mut topics = self.lock_topics();
+        let Some(entry) = topics.get_mut(channel) else { return };
+        entry.resting = if is_resting { entry.resting + 1 } else { entry.resting - 1 };
+        self.upstream.rest(channel, entry.resting == entry.viewers);
     }
 
     /// Gives the time before which a log's last entry must lie for the log to have expired.

@@ -25,6 +25,8 @@ pub struct Subscription {
     hub: Arc<Shared>,
     topic: Arc<Topic>,
     changes: watch::Receiver<u64>,
+    /// Nothing this viewer follows is under way.
+    is_resting: bool,
 }
 
 /// Where a viewer wants to begin.
@@ -82,7 +84,7 @@ pub enum Batch {
 impl Subscription {
     pub(super) fn new(hub: Arc<Shared>, topic: Arc<Topic>) -> Self {
         let changes = topic.changes();
-        Self { hub, topic, changes }
+        Self { hub, topic, changes, is_resting: false }
     }
 
     /// Gives the channel.
@@ -177,6 +179,21 @@ impl Subscription {
         }
     }
 
+    /// Says whether `place` has not read all that has come.
+    #[must_use]
+    pub fn has_unread(&self, place: &Place) -> bool {
+        let state = self.topic.lock();
+        state.loaded && (state.epoch != place.epoch || place.next < state.ring.end())
+    }
+
+    /// Says whether nothing that this viewer follows is under way: a channel all of whose viewers
+    /// rest may be read less often.
+    pub fn rest(&mut self, is_resting: bool) {
+        if std::mem::replace(&mut self.is_resting, is_resting) != is_resting {
+            self.hub.rest(self.topic.channel(), is_resting);
+        }
+    }
+
     /// Gives what the log says of each document.
     #[must_use]
     pub fn documents(&self) -> Vec<(Id, DocumentProgress)> {
@@ -238,6 +255,6 @@ fn joined_behind(state: &TopicState, cursor: EventId, first: u64) -> Joined {
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        self.hub.leave(self.topic.channel());
+        self.hub.leave(self.topic.channel(), self.is_resting);
     }
 }

@@ -24,6 +24,8 @@ pub struct ActivityLimits {
     pub active_for: u64,
     /// A document known only from events that is silent for longer has lost its worker, in milliseconds.
     pub silent_for: u64,
+    /// The log holds no steps of what has not moved for longer, in milliseconds.
+    pub logged_for: u64,
 }
 
 /// Where one document stands, as `connected` shows it.
@@ -58,6 +60,9 @@ pub struct DocumentView {
     /// Whether `document_update` tells of it: events do of the others.
     #[serde(skip)]
     pub is_told_by_status: bool,
+    /// Whether the log may hold steps of it that have not been read, although it is over.
+    #[serde(skip)]
+    pub may_miss_steps: bool,
 }
 
 /// Where all that a stream covers stands at one moment.
@@ -108,6 +113,13 @@ impl CoverageView {
         self.documents.iter().any(|document| document.is_active)
     }
 
+    /// Says whether the log may hold steps that have not been read of what is over: its end is
+    /// known, but not from the log.
+    #[must_use]
+    pub fn may_miss_steps(&self) -> bool {
+        self.documents.iter().any(|document| document.may_miss_steps)
+    }
+
     /// Gives the newest move of all, 0 for none; it is only compared for equality.
     #[must_use]
     pub fn newest(&self) -> u64 {
@@ -139,7 +151,9 @@ fn view_of_record(
     let by_events = progress.filter(|progress| progress.attempt == record.attempt);
     let stage = by_status.into_iter().chain(by_events.map(|progress| progress.stage)).max();
     let percent = by_status.map(Stage::percent).max(by_events.map(|progress| progress.percent));
-    let is_recent = now.saturating_sub(record.updated_at) < limits.active_for;
+    let age = now.saturating_sub(record.updated_at);
+    let is_active = !record.status.is_terminal() && age < limits.active_for;
+    let is_end_logged = by_events.is_some_and(|progress| progress.ended.is_some());
     DocumentView {
         document_id: record.document_id.clone(),
         filename: record.filename.clone(),
@@ -151,8 +165,9 @@ fn view_of_record(
         updated_at: to_rfc3339(record.updated_at),
         steps: by_events.map(steps_of).unwrap_or_default(),
         moved_at: record.updated_at,
-        is_active: !record.status.is_terminal() && is_recent,
+        is_active,
         is_told_by_status: true,
+        may_miss_steps: !is_active && !is_end_logged && age < limits.logged_for,
     }
 }
 
@@ -178,6 +193,7 @@ fn view_of_events(
         moved_at,
         is_active: !status.is_terminal(),
         is_told_by_status: is_silent,
+        may_miss_steps: is_silent,
     }
 }
 
@@ -188,8 +204,10 @@ fn steps_of(progress: &DocumentProgress) -> BTreeMap<Stage, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::StepStatus;
 
-    const LIMITS: ActivityLimits = ActivityLimits { active_for: 3_600_000, silent_for: 540_000 };
+    const LIMITS: ActivityLimits =
+        ActivityLimits { active_for: 3_600_000, silent_for: 540_000, logged_for: 720_000 };
 
     fn id(text: &str) -> Id {
         Id::parse(text).unwrap()
@@ -260,6 +278,21 @@ mod tests {
 
         assert!(view.is_active());
         assert_eq!(view.documents[0].filename.as_deref(), Some("a.pdf"));
+    }
+
+    #[test]
+    fn steps_may_be_missing_of_an_end_that_the_log_has_not_told() {
+        let records = [record(DocumentStatus::Complete)];
+        let under_way = [(id("d1"), progress(Stage::AnalysisStarted, 70))];
+        let ended =
+            DocumentProgress { ended: Some(StepStatus::Completed), ..progress(Stage::MatchingComplete, 100) };
+        let may_miss =
+            |progress: &[_], now| Coverage::default().view(&records, progress, now, LIMITS).may_miss_steps();
+
+        assert!(may_miss(&[], 2_000));
+        assert!(may_miss(&under_way, 2_000));
+        assert!(!may_miss(&[(id("d1"), ended)], 2_000));
+        assert!(!may_miss(&[], 721_000));
     }
 
     #[test]

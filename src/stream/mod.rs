@@ -37,6 +37,8 @@ pub struct StreamSettings {
     pub active_for: Duration,
     /// How long a document known only from events may be silent. Default 540 s.
     pub silent_for: Duration,
+    /// How long the log may hold steps of a document that does not move. Default 720 s.
+    pub logged_for: Duration,
     /// Most streams at once; more are asked to come back later. Default 10,000.
     pub most: usize,
 }
@@ -47,6 +49,7 @@ impl Default for StreamSettings {
             longest: Duration::from_secs(300),
             active_for: Duration::from_secs(3_600),
             silent_for: Duration::from_secs(540),
+            logged_for: Duration::from_secs(720),
             most: 10_000,
         }
     }

@@ -1,8 +1,8 @@
 //! One viewer's stream: decides what it is told next.
 //!
 //! The order is: events of the log first, then status changes, then the end. Before an end
-//! that the store tells of, the log is caught up once, so that the outcome never overtakes the
-//! steps. The rules of `done` and of ids are those of the wire contract, under the same words.
+//! that the store tells of and the log does not, the log is caught up once, so that the outcome
+//! never overtakes the steps. The rules of `done` and of ids are those of the wire contract, under the same words.
 
 mod joining;
 
@@ -180,6 +180,7 @@ impl Viewer {
         }
         self.end.is_stirred = true;
         self.end.was_active = true;
+        self.subscription.rest(false);
         if shown.terminal {
             self.end.needs_read_behind = self.follow.reads_begun();
             self.end.may_be_over = true;
@@ -201,7 +202,8 @@ impl Viewer {
         let view = self.look_at(&statuses, &self.subscription.documents());
         let updates = self.told.missing(&view);
         let ends = updates.iter().any(|update| update.status.is_terminal());
-        if ends && self.settle(statuses.read_at).await {
+        let may_miss_steps = ends && view.may_miss_steps();
+        if self.has_unread() || (may_miss_steps && self.settle(statuses.read_at).await) {
             return self.follow.unsee();
         }
         if self.end.knows_store {
@@ -214,6 +216,11 @@ impl Viewer {
         if self.shows("document_update") {
             self.pending.extend(updates.into_iter().map(Frame::DocumentUpdate));
         }
+    }
+
+    /// Says whether steps have come that were looked at, but not told yet.
+    fn has_unread(&self) -> bool {
+        self.place.as_ref().is_some_and(|place| self.subscription.has_unread(place))
     }
 
     /// Catches the log up behind a status read; true when that has just been done.
@@ -240,7 +247,7 @@ impl Viewer {
         if view.is_active() || !self.is_owed(&view) || statuses.read <= self.end.needs_read_behind {
             return;
         }
-        if self.settle(statuses.read_at).await {
+        if self.has_unread() || (view.may_miss_steps() && self.settle(statuses.read_at).await) {
             self.end.may_be_over = true;
             return;
         }
@@ -274,11 +281,13 @@ impl Viewer {
         let limits = ActivityLimits {
             active_for: as_milliseconds(self.shared.settings.active_for),
             silent_for: as_milliseconds(self.shared.settings.silent_for),
+            logged_for: as_milliseconds(self.shared.settings.logged_for),
         };
         let view =
             self.coverage.view(&statuses.documents, documents, self.shared.clock.milliseconds(), limits);
         self.end.was_active = view.is_active();
         self.end.is_stirred |= view.is_active();
+        self.subscription.rest(!view.is_active());
         view
     }
 

@@ -101,6 +101,11 @@ pub struct Metrics {
     pub redis_calls: Family<OutcomeLabels, Counter>,
     /// Bytes of bodies to and from Redis by direction: `sent` or `received`.
     pub redis_bytes: Family<DirectionLabels, Counter>,
+    /// 1 while the wake-up subscription stands, 0 while channels are polled.
+    pub wake_up: Gauge,
+    /// Wake-up messages by what came of them: `taken` without a read, `read`, `drained`, `known`,
+    /// `not_watched`, `unreadable`.
+    pub wakes: Family<OutcomeLabels, Counter>,
 }
 
 /// Counts a stream as open until dropped.
@@ -130,6 +135,8 @@ impl Default for Metrics {
             redis_commands: add(&mut registry, "redis_commands", "Redis commands as Upstash bills them"),
             redis_calls: add(&mut registry, "redis_calls", "Calls to Redis by outcome"),
             redis_bytes: add(&mut registry, "redis_bytes", "Bytes of bodies to and from Redis"),
+            wake_up: add(&mut registry, "wake_up", "1 while the wake-up subscription stands"),
+            wakes: add(&mut registry, "wakes", "Wake-up messages by what came of them"),
             registry,
         };
         metrics.show_zeros();
@@ -232,6 +239,16 @@ impl Metrics {
     /// Counts bytes of a body: `sent` to Redis, or `received`.
     pub fn redis_carried(&self, direction: &'static str, bytes: usize) {
         self.redis_bytes.get_or_create(&DirectionLabels { direction }).inc_by(bytes as u64);
+    }
+
+    /// Notes whether the wake-up subscription stands.
+    pub fn wake_is(&self, is_up: bool) {
+        self.wake_up.set(i64::from(is_up));
+    }
+
+    /// Counts a wake-up message.
+    pub fn woke(&self, outcome: &'static str) {
+        count_outcome(&self.wakes, outcome);
     }
 
     /// Counts a stream as open until the answer is dropped.

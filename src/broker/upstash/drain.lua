@@ -1,13 +1,14 @@
 #!lua flags=allow-key-locking
 -- Moves what producers have pushed into the replay logs, in order and at once.
 -- KEYS: n inboxes, then the n logs, the n dead-letter lists and the n quarantines of the same channels.
--- ARGV: inbox to begin with (1..n), most events, most bytes, largest event, log entries, seconds to live.
--- Answers counts only: moved, dead, quarantined, refused by the log,
--- whether more may wait, and calls made, which are billed.
+-- ARGV: inbox to begin with (1..n), most events, most bytes, largest event, log entries, seconds to
+-- live, and for each log 1 if it is to be told how long to live, else 0.
+-- Answers counts only: moved, dead, quarantined, refused by the log, whether more may wait, calls
+-- made, which are billed; then the places of the logs that were told how long to live.
 local n = #KEYS / 4
 local first = tonumber(ARGV[1])
 local events_left, bytes_left = tonumber(ARGV[2]), tonumber(ARGV[3])
-local largest, cap, ttl = tonumber(ARGV[4]), ARGV[5], ARGV[6]
+local largest, cap, ttl, due = tonumber(ARGV[4]), ARGV[5], ARGV[6], ARGV[7]
 local moved, dead, quarantined, refused, calls = 0, 0, 0, 0, 0
 local place = {}
 for i = 1, n do place[KEYS[i]] = i end
@@ -92,7 +93,7 @@ local function drain(from, to)
       local i = place[popped[1]]
       local ok, appended = append(i, popped[2])
       moved = moved + appended
-      if appended > 0 then touched[KEYS[n + i]] = true end
+      if appended > 0 then touched[i] = true end
       from = ok and i or i + 1
     end
   end
@@ -100,6 +101,12 @@ end
 
 drain(first, n)
 drain(1, first - 1)
-for log in pairs(touched) do call('EXPIRE', log, ttl) end
+local told = {}
+for i in pairs(touched) do
+  if string.sub(due, i, i) == '1' then
+    call('EXPIRE', KEYS[n + i], ttl)
+    told[#told + 1] = i
+  end
+end
 local more = (events_left <= 0 or bytes_left < largest) and 1 or 0
-return { moved, dead, quarantined, refused, more, calls }
+return { moved, dead, quarantined, refused, more, calls, told }

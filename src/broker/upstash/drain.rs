@@ -1,11 +1,16 @@
 //! Runs the script that moves what has arrived into the logs.
 
 use std::{
-    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
-use super::{super::LOG_ENTRIES, keys};
+use tokio::time::Instant;
+
+use super::{super::LOG_ENTRIES, expiry::Expiries, keys, script::Script};
 use crate::{
     event::{Channel, MAX_EVENT_BYTES},
     upstash::{Command, RedisError, RedisRest, Reply},
@@ -21,11 +26,11 @@ pub(super) const CHANNELS_AT_ONCE: usize = 1_000;
 /// A pipeline that was answered in full has an answer for each command.
 const MISSING: RedisError = RedisError::Garbled("fewer answers than commands");
 
-/// The drain script, and what has been learnt of the server that runs it.
+/// Moves what has arrived into the logs.
 pub(super) struct Drain {
+    script: Script,
     time_to_live: Duration,
-    /// Upstash locks the whole database without the flag; Redis refuses it.
-    without_flag: AtomicBool,
+    expiries: Arc<Expiries>,
     /// Where the next run begins, so that a busy channel does not starve the others.
     turn: AtomicUsize,
 }
@@ -48,8 +53,8 @@ pub(super) struct Drained {
 }
 
 impl Drain {
-    pub(super) const fn new(time_to_live: Duration) -> Self {
-        Self { time_to_live, without_flag: AtomicBool::new(false), turn: AtomicUsize::new(0) }
+    pub(super) const fn new(time_to_live: Duration, expiries: Arc<Expiries>) -> Self {
+        Self { script: Script::new(SCRIPT), time_to_live, expiries, turn: AtomicUsize::new(0) }
     }
 
     /// Drains the inboxes of `channels`, then runs `read` in the same round trip.
@@ -63,7 +68,7 @@ impl Drain {
         read: Command,
     ) -> Result<(Drained, Reply), RedisError> {
         match self.try_run(redis, channels, read.clone()).await {
-            Err(error) if self.learn_from(&error) => self.try_run(redis, channels, read).await,
+            Err(error) if self.script.learns_from(&error) => self.try_run(redis, channels, read).await,
             answer => answer,
         }
     }
@@ -74,54 +79,48 @@ impl Drain {
         channels: &[Channel],
         read: Command,
     ) -> Result<(Drained, Reply), RedisError> {
+        let begun = Instant::now();
         let mut answers = redis.pipeline(&[self.command(channels), read]).await?.into_iter();
-        let drained = Drained::read(answers.next().unwrap_or(Err(MISSING))?)?;
+        let (drained, told) = Drained::read(answers.next().unwrap_or(Err(MISSING))?)?;
         redis.bill_more(drained.calls);
+        for channel in told.into_iter().filter_map(|place| channels.get(place)) {
+            self.expiries.note(channel, begun);
+        }
         Ok((drained, answers.next().unwrap_or(Err(MISSING))?))
     }
 
     fn command(&self, channels: &[Channel]) -> Command {
         let first = self.turn.fetch_add(1, Ordering::Relaxed) % channels.len().max(1) + 1;
-        let mut command = Command::new("EVAL").arg(self.script()).arg((channels.len() * 4).to_string());
-        for key in [keys::inbox, keys::log, keys::dead, keys::quarantine] {
-            for channel in channels {
-                command = command.arg(key(channel));
-            }
-        }
+        let kinds = [keys::inbox, keys::log, keys::dead, keys::quarantine];
+        let keys = kinds.into_iter().flat_map(|key| channels.iter().map(key));
         let limits = [first, MOST_EVENTS, MOST_BYTES, MAX_EVENT_BYTES, LOG_ENTRIES];
-        let command = limits.iter().fold(command, |command, limit| command.arg(limit.to_string()));
-        command.arg(self.time_to_live.as_secs().to_string())
-    }
-
-    fn script(&self) -> &'static str {
-        if self.without_flag.load(Ordering::Relaxed) {
-            SCRIPT.split_once('\n').map_or(SCRIPT, |(_, script)| script)
-        } else {
-            SCRIPT
-        }
-    }
-
-    /// Says whether the error is only that this server does not know the flag.
-    fn learn_from(&self, error: &RedisError) -> bool {
-        let is_flag =
-            error.to_string().contains("shebang") || error.to_string().contains("allow-key-locking");
-        is_flag && !self.without_flag.swap(true, Ordering::Relaxed)
+        let due: String =
+            channels.iter().map(|it| if self.expiries.is_due(it) { '1' } else { '0' }).collect();
+        let command = limits.iter().fold(self.script.over(keys), |command, limit| command.arg(*limit as u64));
+        command.arg(self.time_to_live.as_secs()).arg(due)
     }
 }
 
 impl Drained {
-    fn read(reply: Reply) -> Result<Self, RedisError> {
-        let counts = reply.into_array()?;
-        let mut counts =
-            counts.iter().map(|count| count.as_integer().and_then(|count| u64::try_from(count).ok()));
-        let mut next = || counts.next().flatten().ok_or(RedisError::Garbled("the counts of a drain"));
-        Ok(Self {
-            moved: next()?,
-            dead: next()?,
-            quarantined: next()?,
-            refused: next()?,
-            has_more: next()? > 0,
-            calls: next()?,
-        })
+    /// Reads the counts, and the places of the logs that were told how long to live.
+    fn read(reply: Reply) -> Result<(Self, Vec<usize>), RedisError> {
+        let mut parts = reply.into_array()?.into_iter();
+        let mut count = || {
+            let count = parts.next().and_then(|count| count.as_integer());
+            count
+                .and_then(|count| u64::try_from(count).ok())
+                .ok_or(RedisError::Garbled("the counts of a drain"))
+        };
+        let drained = Self {
+            moved: count()?,
+            dead: count()?,
+            quarantined: count()?,
+            refused: count()?,
+            has_more: count()? > 0,
+            calls: count()?,
+        };
+        let places = parts.next().unwrap_or(Reply::Nil).into_array()?;
+        let place = |place: Reply| usize::try_from(place.as_integer()?).ok()?.checked_sub(1);
+        Ok((drained, places.into_iter().filter_map(place).collect()))
     }
 }

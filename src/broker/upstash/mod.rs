@@ -4,41 +4,83 @@
 //! channel's log; every event enters this process through one ordered read of the logs, so that
 //! several drainers, a lost answer and a retried script are harmless. Upstash bills each command,
 //! each item of a pipeline and each call inside a script: an idle tick is one EXISTS over all
-//! watched inboxes and, every third time, one XREAD over their logs.
+//! watched inboxes and, every third time, one XREAD over their logs. With wake-ups on, one
+//! subscription replaces the ticks.
 
+mod append;
 mod drain;
+mod expiry;
 mod keys;
+mod listener;
 mod log;
 mod poll;
+mod probe;
+mod push;
+mod script;
+mod seams;
+mod wake;
+mod watched;
 
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
-use super::{Broker, BrokerError, CLOCK_ALLOWANCE, History, LOG_ENTRIES, Publication, Watch};
+use super::{Broker, BrokerError, CLOCK_ALLOWANCE, Entry, History, LOG_ENTRIES, Publication, Watch};
 use crate::{
     clock::Clock,
     event::{Channel, EventId},
+    telemetry::Metrics,
     upstash::{Command, RedisError, RedisRest, Reply},
 };
+use append::Append;
 use drain::Drain;
-use poll::PollingWatch;
+use expiry::Expiries;
+use listener::Listener;
+use seams::Seams;
+use wake::{Appended, Wake};
+use watched::WatchedChannels;
+
+/// Longest wait for the wake-up subscription before a log is read without it.
+const STANDS_WITHIN: Duration = Duration::from_secs(1);
 
 /// How an [`UpstashBroker`] works.
 #[derive(Clone, Copy, Debug)]
 pub struct UpstashSettings {
     /// Pause between two looks at the watched channels. Default 300 ms.
     pub poll_interval: Duration,
+    /// The same for channels on which nothing is under way and nothing came for a minute. Default 300 ms.
+    pub idle_poll_interval: Duration,
+    /// Whether every producer also publishes on `tidings:wake`, so that nobody need poll. Default no.
+    pub wake: bool,
+    /// How often all channels are looked at while wake-ups come, and how often it is tried whether
+    /// they still do. Default 50 s.
+    pub slow_interval: Duration,
+    /// Where this process's own events go. Default the lists.
+    pub emit: Emit,
     /// How long lists and logs live after their last event. Default 600 s.
     pub time_to_live: Duration,
     /// How often a Redis that is down is asked again, and a cursor's entry is looked for. Default 5 s.
     pub probe_interval: Duration,
 }
 
+/// Where the events that a process emits itself go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Emit {
+    /// To the list that any producer knows; whoever drains it moves them into the log.
+    #[default]
+    List,
+    /// Straight into the log, without a drain.
+    Log,
+}
+
 impl Default for UpstashSettings {
     fn default() -> Self {
         Self {
             poll_interval: Duration::from_millis(300),
+            idle_poll_interval: Duration::from_millis(300),
+            wake: false,
+            slow_interval: Duration::from_secs(50),
+            emit: Emit::List,
             time_to_live: Duration::from_secs(600),
             probe_interval: Duration::from_secs(5),
         }
@@ -54,20 +96,55 @@ pub struct UpstashBroker {
 struct Shared {
     redis: RedisRest,
     drain: Drain,
+    append: Append,
+    expiries: Arc<Expiries>,
+    /// Hears wake-ups, where they are on.
+    listener: Option<Arc<Listener>>,
+    seams: Seams,
     clock: Clock,
+    metrics: Arc<Metrics>,
     settings: UpstashSettings,
 }
 
 impl UpstashBroker {
     /// Makes a broker over `redis`; nothing is sent before somebody publishes or watches.
     #[must_use]
-    pub fn new(redis: RedisRest, clock: Clock, settings: UpstashSettings) -> Self {
-        let drain = Drain::new(settings.time_to_live);
-        Self { shared: Arc::new(Shared { redis, drain, clock, settings }) }
+    pub fn new(redis: RedisRest, clock: Clock, metrics: Arc<Metrics>, settings: UpstashSettings) -> Self {
+        let expiries = Arc::new(Expiries::default());
+        let shared = Shared {
+            drain: Drain::new(settings.time_to_live, Arc::clone(&expiries)),
+            append: Append::new(settings.time_to_live, settings.wake),
+            expiries,
+            listener: settings
+                .wake
+                .then(|| Listener::start(redis.clone(), Arc::clone(&metrics), settings.slow_interval)),
+            seams: Seams::default(),
+            redis,
+            clock,
+            metrics,
+            settings,
+        };
+        Self { shared: Arc::new(shared) }
     }
 }
 
 impl Shared {
+    /// Runs `read` behind all that has arrived for one channel; drains first, if anything has.
+    async fn read_settled(&self, channel: &Channel, read: Command) -> Result<Vec<Entry>, RedisError> {
+        let waits = Command::new("EXISTS").arg(keys::inbox(channel));
+        let mut answers = self.redis.pipeline(&[waits, read.clone()]).await?.into_iter();
+        let mut next = || answers.next().unwrap_or(Err(RedisError::Garbled("fewer answers than commands")));
+        let (waits, reply) = (next()?, next()?);
+        if waits.as_integer().unwrap_or(0) == 0 {
+            return log::entries(reply);
+        }
+        let entries = log::entries(self.drain_all(channel, &read).await?)?;
+        if let Some(newest) = entries.last() {
+            self.wake(&Appended::unseen(channel.clone(), newest.id)).await;
+        }
+        Ok(entries)
+    }
+
     /// Drains all that waits for one channel, then runs `read`.
     async fn drain_all(&self, channel: &Channel, read: &Command) -> Result<Reply, RedisError> {
         let channel = std::slice::from_ref(channel);
@@ -76,6 +153,15 @@ impl Shared {
             if !drained.has_more {
                 return Ok(reply);
             }
+        }
+    }
+
+    /// Wakes the other processes, where they wait for it; one that is not woken reads later.
+    async fn wake(&self, appended: &Appended) {
+        if self.settings.wake
+            && let Err(error) = self.redis.command(&wake::publish(appended.to_message())).await
+        {
+            tracing::debug!(%error, "nobody was woken; the events are read later");
         }
     }
 
@@ -93,34 +179,48 @@ impl Broker for UpstashBroker {
     }
 
     async fn publish(&self, events: &[Publication]) -> Vec<Result<(), BrokerError>> {
-        let pushes = log::pushes(events, self.shared.settings.time_to_live);
-        let commands: Vec<_> = pushes.iter().flat_map(|push| push.commands.clone()).collect();
-        match self.shared.redis.pipeline(&commands).await {
-            Ok(answers) => log::answers_of(events.len(), &pushes, answers),
-            Err(error) => events.iter().map(|_| Err(refusal(&error))).collect(),
+        let Shared { redis, settings, append, .. } = &*self.shared;
+        match settings.emit {
+            Emit::List => push::push(redis, events, settings.time_to_live, settings.wake).await,
+            Emit::Log => append.append(redis, events).await,
         }
     }
 
     fn watch(&self) -> Arc<dyn Watch> {
-        PollingWatch::start(Arc::clone(&self.shared))
+        WatchedChannels::start(Arc::clone(&self.shared))
     }
 
     async fn history(&self, channel: &Channel) -> Result<History, BrokerError> {
-        let read_at = self.shared.clock.seconds();
+        let Shared { listener, seams, clock, .. } = &*self.shared;
+        // Who listens before it reads need not look again when it begins to watch.
+        let _wanted = listener.as_ref().map(Listener::want);
+        if let Some(listener) = listener
+            && let Some(generation) = listener.stands(STANDS_WITHIN).await
+        {
+            seams.begin(channel, generation);
+        }
+        let read_at = clock.seconds();
         let read = Command::new("XRANGE").arg(keys::log(channel)).arg("-").arg("+");
-        let entries = log::entries(self.shared.drain_all(channel, &read).await?)?;
-        Ok(History {
+        let entries = self.shared.read_settled(channel, read).await?;
+        let history = History {
             trimmed: entries.len() >= LOG_ENTRIES,
             entries,
             read_at,
             empty_valid_from: self.shared.empty_valid_from(read_at),
-        })
+        };
+        seams.end(channel, history.position());
+        Ok(history)
     }
 
     async fn settle(&self, channel: &Channel) -> Result<EventId, BrokerError> {
         let read = Command::new("XREVRANGE").arg(keys::log(channel)).args(["+", "-", "COUNT", "1"]);
-        let entries = log::entries(self.shared.drain_all(channel, &read).await?)?;
-        Ok(entries.last().map_or(EventId::ZERO, |entry| entry.id))
+        let entries = self.shared.read_settled(channel, read).await?;
+        let newest = entries.last().map_or(EventId::ZERO, |entry| entry.id);
+        if let Some(listener) = &self.shared.listener {
+            // Its message may be on its way, or may have been lost.
+            listener.tell(Wake::Appended(Appended::unseen(channel.clone(), newest)));
+        }
+        Ok(newest)
     }
 
     async fn ping(&self) -> Result<(), BrokerError> {

@@ -4,3 +4,4 @@ mod emitter;
 mod memory;
 mod suite;
 mod upstash;
+mod wake;

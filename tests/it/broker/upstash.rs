@@ -27,27 +27,36 @@ use crate::support::redis::{Redis, RedisRest as Front};
 const SOON: Duration = Duration::from_secs(5);
 
 /// A database of its own, whose keys can be aged.
-struct Database {
-    server: Redis,
-    _front: Front,
-    redis: RedisRest,
+pub struct Database {
+    pub server: Redis,
+    front: Front,
+    pub redis: RedisRest,
     aged_by: AtomicU64,
+    settings: UpstashSettings,
 }
 
 impl Database {
     async fn empty() -> Self {
+        Self::with(UpstashSettings::default()).await
+    }
+
+    pub async fn with(settings: UpstashSettings) -> Self {
         let server = Redis::start();
         let front = Front::with_token(&server, "t");
         let url = front.url.parse().unwrap();
         let redis = RedisRest::new(url, SecretString::from("t"), Arc::<Metrics>::default());
-        Self { server, _front: front, redis, aged_by: AtomicU64::new(0) }
+        Self { server, front, redis, aged_by: AtomicU64::new(0), settings }
     }
 
-    async fn run(&self, command: Command) -> Reply {
+    pub fn front_url(&self) -> String {
+        self.front.url.clone()
+    }
+
+    pub async fn run(&self, command: Command) -> Reply {
         self.redis.command(&command).await.unwrap()
     }
 
-    async fn push(&self, channel: &Channel, items: &[&str]) {
+    pub async fn push(&self, channel: &Channel, items: &[&str]) {
         self.run(Command::new("RPUSH").arg(channel.to_string()).args(items.iter().copied())).await;
     }
 
@@ -56,9 +65,10 @@ impl Database {
         items.into_iter().map(|item| item.into_text().unwrap()).collect()
     }
 
-    fn upstash(&self) -> UpstashBroker {
+    pub fn upstash(&self) -> UpstashBroker {
         let now = Clock::System.since_epoch() + Duration::from_secs(self.aged_by.load(Relaxed));
-        UpstashBroker::new(self.redis.clone(), Clock::following_timers(now), UpstashSettings::default())
+        let clock = Clock::following_timers(now);
+        UpstashBroker::new(self.redis.clone(), clock, Arc::<Metrics>::default(), self.settings)
     }
 }
 
