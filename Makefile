@@ -7,10 +7,10 @@ CLIENTS := tests/clients/node_modules/.package-lock.json
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup parts run test check bench fmt
+.PHONY: help setup parts run test check bench bench-commands fmt
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install what the tests need and is missing: Debian packages, official clients
 	@missing=""; \
@@ -45,7 +45,10 @@ check: ## formatting, lints and documentation, as strict as it gets
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
 
 bench: ## measure what one event costs
-	cargo bench --locked --bench '*'
+	cargo bench --locked --bench frames
+
+bench-commands: parts ## count what Redis is asked for: the budget table of the README (ten minutes)
+	cargo bench --locked --profile dev --bench commands
 
 fmt: ## format all code
 	cargo fmt

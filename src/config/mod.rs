@@ -126,6 +126,23 @@ mod tests {
     }
 
     #[test]
+    fn how_redis_is_asked_is_checked_too() {
+        let database =
+            [("UPSTASH_REDIS_REST_URL", "https://x.upstash.io"), ("UPSTASH_REDIS_REST_TOKEN", "t")];
+        let bad = [
+            ("UPSTASH_WAKE", "maybe", "off or on"),
+            ("UPSTASH_EMIT", "stream", "list or log"),
+            ("POLL_INTERVAL_MS", "10", "50 to 10000"),
+            ("POLL_IDLE_INTERVAL_MS", "90000", "50 to 60000"),
+        ];
+        for (name, value, allowed) in bad {
+            let error = read(&[&database[..], &[(name, value)]].concat()).unwrap_err();
+
+            assert!(error.contains(name) && error.contains(allowed), "{error}");
+        }
+    }
+
+    #[test]
     fn secrets_are_masked() {
         let error = read(&[("AUTH_JWT_SECRET", "hunter2")]).unwrap_err();
         let config = read(&KEYS).unwrap();

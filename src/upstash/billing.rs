@@ -1,9 +1,11 @@
-//! Keeps count of calls, bytes and billed commands, and says once that the quota is spent.
+//! Keeps count of calls, bytes and billed commands, and sends nothing while the quota is spent.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex, MutexGuard, PoisonError,
     atomic::{AtomicBool, Ordering},
 };
+
+use tokio::time::Instant;
 
 use super::{command::Command, error::RedisError};
 use crate::telemetry::Metrics;
@@ -12,11 +14,23 @@ use crate::telemetry::Metrics;
 pub(super) struct Account {
     metrics: Arc<Metrics>,
     is_quota_spent: AtomicBool,
+    /// Until when nothing that is billed is sent: each refused command is counted there as well.
+    rests_until: Mutex<Option<Instant>>,
 }
 
 impl Account {
     pub(super) fn new(metrics: Arc<Metrics>) -> Self {
-        Self { metrics, is_quota_spent: AtomicBool::new(false) }
+        Self { metrics, is_quota_spent: AtomicBool::new(false), rests_until: Mutex::default() }
+    }
+
+    /// Refuses a call that costs something while the quota is spent.
+    pub(super) fn admit(&self, is_free: bool) -> Result<(), RedisError> {
+        let is_resting = self.lock().is_some_and(|until| Instant::now() < until);
+        if is_resting && !is_free { Err(RedisError::Quota) } else { Ok(()) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.rests_until.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn sent(&self, bytes: usize) {
@@ -49,6 +63,7 @@ impl Account {
         match error {
             None => self.is_quota_spent.store(false, Ordering::Relaxed),
             Some(error @ RedisError::Quota) => {
+                *self.lock() = error.back_off().map(|pause| Instant::now() + pause);
                 if !self.is_quota_spent.swap(true, Ordering::Relaxed) {
                     tracing::warn!(%error, "Redis refuses until the quota is renewed or raised");
                 }

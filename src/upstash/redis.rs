@@ -25,6 +25,9 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 const ANSWER_BYTES: usize = 128 * 1024 * 1024;
 
 /// Speaks to one database over REST. Clones share connections and counts.
+///
+/// Once the database says that its quota is spent, calls that cost something fail with
+/// [`RedisError::Quota`] for five minutes without being sent.
 #[derive(Clone)]
 pub struct RedisRest {
     client: Client,
@@ -75,6 +78,7 @@ impl RedisRest {
     /// # Errors
     /// [`RedisError`]; after some the command [may have run](RedisError::may_have_run).
     pub async fn command(&self, command: &Command) -> Result<Reply, RedisError> {
+        self.account.admit(command.billed() == 0)?;
         let answer = self.call(self.base.clone(), command).await;
         let reply = answer.and_then(|answer| reply::one(answer, self.encoding));
         self.account.book([(command, reply.as_ref().err())]);
@@ -91,6 +95,7 @@ impl RedisRest {
         if commands.is_empty() {
             return Ok(Vec::new());
         }
+        self.account.admit(commands.iter().all(|command| command.billed() == 0))?;
         let answer = self.call(self.under(&["pipeline"]), commands).await;
         let replies = answer.and_then(|answer| reply::many(answer, commands.len(), self.encoding));
         match &replies {
@@ -111,6 +116,7 @@ impl RedisRest {
     /// # Errors
     /// [`RedisError`] when the server does not confirm the subscription in time.
     pub async fn subscribe(&self, channel: &str, silence: Duration) -> Result<Subscription, RedisError> {
+        self.account.admit(false)?;
         let lines = self.in_time(self.open(channel, silence)).await;
         self.account.book([(&Command::new("SUBSCRIBE"), lines.as_ref().err())]);
         lines.map(Lines::into_payloads)

@@ -83,7 +83,8 @@ local function drain(from, to)
     pop[#pop + 1] = 'LEFT'
     pop[#pop + 1] = 'COUNT'
     -- Few at a time, so that a run stays near its bytes.
-    pop[#pop + 1] = math.max(1, math.min(events_left, 64, math.floor(bytes_left / largest)))
+    local most = math.max(1, math.min(events_left, 64, math.floor(bytes_left / largest)))
+    pop[#pop + 1] = most
     local popped = call(unpack(pop))
     if type(popped) == 'table' and popped.err then
       if not quarantine(from, to) then return end
@@ -94,7 +95,8 @@ local function drain(from, to)
       local ok, appended = append(i, popped[2])
       moved = moved + appended
       if appended > 0 then touched[i] = true end
-      from = ok and i or i + 1
+      -- Fewer than asked for: this inbox is empty now.
+      from = ok and #popped[2] == most and i or i + 1
     end
   end
 end

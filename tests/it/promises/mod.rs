@@ -2,10 +2,13 @@
 
 mod burst;
 mod busy_database;
+mod commands;
 mod exactly_once;
 mod failures;
 mod first_light;
 mod hostile;
+mod moody_redis;
 mod outage;
 mod shutdown;
+mod stopped_midway;
 mod two_instances;

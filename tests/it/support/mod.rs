@@ -3,6 +3,7 @@
 pub mod browser;
 pub mod cutter;
 pub mod documents;
+pub mod gate;
 pub mod half_upload;
 pub mod random;
 pub mod redis;
@@ -12,6 +13,7 @@ pub mod viewer;
 
 pub use browser::Browser;
 pub use cutter::Cutter;
+pub use gate::{Gate, Mood};
 pub use redis::{Redis, RedisRest};
 pub use server::Server;
 pub use viewer::{Message, Viewer};

@@ -45,6 +45,12 @@ impl Redis {
         assert!(length > 0);
     }
 
+    /// Publishes as a stranger does.
+    pub async fn publish(&self, channel: &str, message: &str) {
+        let publish = redis::cmd("PUBLISH").arg(channel).arg(message).to_owned();
+        let _: u64 = publish.query_async(&mut self.connect().await).await.unwrap();
+    }
+
     /// Counts the commands it has run, those inside scripts too, but not what only connects or asks.
     pub async fn commands(&self) -> u64 {
         let stats = redis::cmd("INFO").arg("commandstats").to_owned();

@@ -120,7 +120,13 @@ async fn a_spent_quota_is_said_once_until_calls_succeed_again() {
     }
     assert_eq!(said(), 1, "{}", log.text());
 
+    // For minutes nothing is sent but what is free.
     front.now_answers(200, r#"{"result":1}"#);
+    assert_eq!(redis.command(&get()).await.unwrap_err().kind(), "quota");
+    redis.command(&Command::new("PING")).await.unwrap();
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(301)).await;
+    tokio::time::resume();
     redis.command(&get()).await.unwrap();
     front.now_answers(400, QUOTA);
     redis.clone().command(&get()).await.unwrap_err();
