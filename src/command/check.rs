@@ -2,10 +2,12 @@
 
 use std::{process::ExitCode, sync::Arc, time::Instant};
 
+use anyhow::Context;
+
 use crate::{
     clock::Clock,
     config::{BrokerConfig, Config},
-    documents::{DocumentStore, Files, SqliteStore},
+    documents::{self, DatabaseUrl, Files},
     event::Id,
     upstash::{Command, RedisRest},
 };
@@ -41,16 +43,27 @@ async fn check_broker(config: &BrokerConfig) -> anyhow::Result<String> {
 
 async fn check_store(config: &Config) -> anyhow::Result<String> {
     let url = &config.storage.database_url;
-    let path = url.trim_start_matches("sqlite://");
-    if !std::path::Path::new(path).exists() {
+    if let DatabaseUrl::Sqlite(path) = url
+        && !std::path::Path::new(path.trim_start_matches("sqlite://")).exists()
+    {
         anyhow::bail!("{url} is not there yet; `tidings migrate` or `tidings serve` makes it");
     }
-    let store = SqliteStore::open(url, Clock::System).await?;
+    let store = documents::open(url, Clock::System).await.with_context(|| cure(url))?;
     let under_way = store.unfinished().await.map_err(|error| {
         anyhow::Error::from(error)
             .context("its tables cannot be read; `tidings migrate` brings them up to date")
     })?;
     Ok(format!("{url}: {} documents under way", under_way.len()))
+}
+
+/// Says what to look at when nobody answers.
+fn cure(url: &DatabaseUrl) -> String {
+    match url {
+        DatabaseUrl::Sqlite(_) => format!("{url} cannot be opened; is it a file of this program's own?"),
+        DatabaseUrl::Postgres(_) => {
+            format!("{url} cannot be used; is the server up, and are host, user and password right?")
+        }
+    }
 }
 
 async fn check_files(config: &Config) -> anyhow::Result<String> {

@@ -5,6 +5,7 @@
 
 mod access;
 mod broker;
+mod database;
 mod server;
 mod storage;
 mod streams;
@@ -89,7 +90,9 @@ mod tests {
             ("APP_ENV", "prod", "development or production"),
             ("REALTIME_TRANSPORT", "kafka", "memory or upstash"),
             ("UPSTASH_REDIS_REST_URL", "redis://x.upstash.io", "https://"),
-            ("DATABASE_URL", "mysql://x", "sqlite://"),
+            ("DATABASE_URL", "mysql://x", "sqlite:// or postgres://"),
+            ("DATABASE_URL", "postgres://a:b@host:port/c", "postgres://user:password@host"),
+            ("DATABASE_DIRECT_URL", "postgres://host/c", "DATABASE_URL"),
             ("STORAGE_URL", "s3://bucket", "file:///"),
             ("HEARTBEAT_INTERVAL_MS", "0", "100 to 60000"),
             ("STREAM_MAX_SECONDS", "-1", "5 to 3600"),

@@ -1,4 +1,7 @@
 //! The behaviour every document store has to show, and the databases that show it.
 
+mod plan;
+mod pooler;
+mod postgres;
 mod sqlite;
 mod suite;
