@@ -2,7 +2,7 @@
 
 # A node from elsewhere does as well.
 NODE := $(if $(shell command -v node 2>/dev/null),,nodejs) $(if $(shell command -v npm 2>/dev/null),,npm)
-PACKAGES := $(strip chromium chromium-driver redis-server postgresql pgbouncer $(NODE))
+PACKAGES := $(strip chromium chromium-driver redis-server postgresql pgbouncer openssl $(NODE))
 CLIENTS := tests/clients/node_modules/.package-lock.json
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
@@ -28,7 +28,7 @@ $(CLIENTS): tests/clients/package-lock.json
 
 # Only looks: `make test` installs nothing behind anyone's back.
 parts:
-	@for program in chromium chromedriver redis-server node; do \
+	@for program in chromium chromedriver redis-server openssl setpriv node; do \
 		command -v $$program >/dev/null || \
 			{ echo "The tests need $$program on the path: make setup" >&2; exit 1; }; \
 	done

@@ -12,7 +12,7 @@ use crate::{
     clock::Clock,
     config::{BrokerConfig, Config, StorageConfig},
     documents::{
-        self, DatabaseUrl, DocumentStore, Files, Pipeline, StatusReader, StatusSettings,
+        self, DatabaseUrl, DocumentStore, Files, Pipeline, StatusReader, StatusSettings, StatusSql,
         text_layer::TextLayerReader,
     },
     http::{self, Access, Parts},
@@ -58,7 +58,7 @@ impl App {
     pub async fn start(config: &Config, shutdown: CancellationToken) -> anyhow::Result<Self> {
         let base =
             Base { config, clock: Clock::System, metrics: Arc::default(), stop: CancellationToken::new() };
-        let store = open_store(&config.storage, base.clock).await?;
+        let store = base.open_store().await?;
         let files = open_files(&config.storage)?;
         let broker = base.open_broker();
         let emitter = Emitter::start(
@@ -170,6 +170,21 @@ async fn within_after(
 }
 
 impl Base<'_> {
+    async fn open_store(&self) -> anyhow::Result<Arc<dyn DocumentStore>> {
+        let config = &self.config.storage;
+        let url = &config.database_url;
+        if let Some(settings) = &config.status_sql {
+            return Ok(Arc::new(StatusSql::open(url, settings, Arc::clone(&self.metrics)).await?));
+        }
+        make_folder(url)?;
+        let store = documents::open(url, self.clock).await;
+        let store = store.context("open the database that DATABASE_URL names")?;
+        if config.migrate_on_start {
+            migrate(config).await?;
+        }
+        Ok(store)
+    }
+
     fn open_broker(&self) -> Arc<dyn Broker> {
         let time_to_live = self.config.streams.event_time_to_live;
         match &self.config.broker {
@@ -224,21 +239,14 @@ fn open_files(config: &StorageConfig) -> anyhow::Result<Files> {
         .with_context(|| format!("use the folder {} for files (STORAGE_URL)", folder.display()))
 }
 
-async fn open_store(config: &StorageConfig, clock: Clock) -> anyhow::Result<Arc<dyn DocumentStore>> {
-    make_folder(&config.database_url)?;
-    let store = documents::open(&config.database_url, clock).await;
-    let store = store.context("open the database that DATABASE_URL names")?;
-    if config.migrate_on_start {
-        migrate(config).await?;
-    }
-    Ok(store)
-}
-
-/// Brings the tables up to date and says how many migrations are applied.
+/// Brings the tables up to date and says how many migrations are applied; none with `STATUS_SQL`.
 ///
 /// # Errors
 /// When the database cannot be opened or a migration fails.
 pub async fn migrate(config: &StorageConfig) -> anyhow::Result<usize> {
+    if config.status_sql.is_some() {
+        return Ok(0);
+    }
     let (url, variable) = match &config.database_direct_url {
         Some(direct) => (direct, "DATABASE_DIRECT_URL"),
         None => (&config.database_url, "DATABASE_URL"),

@@ -7,6 +7,7 @@ mod access;
 mod broker;
 mod database;
 mod server;
+mod statuses;
 mod storage;
 mod streams;
 mod variables;
@@ -53,6 +54,7 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::documents::DocumentStatus;
 
     fn read(pairs: &[(&str, &str)]) -> Result<Config, String> {
         Config::read(&Variables::of(pairs)).map_err(|error| error.to_string())
@@ -93,6 +95,8 @@ mod tests {
             ("DATABASE_URL", "mysql://x", "sqlite:// or postgres://"),
             ("DATABASE_URL", "postgres://a:b@host:port/c", "postgres://user:password@host"),
             ("DATABASE_DIRECT_URL", "postgres://host/c", "DATABASE_URL"),
+            ("STATUS_SQL", "SELECT 1", "postgres://"),
+            ("STATUS_MAP", "done=complete", "STATUS_SQL"),
             ("STORAGE_URL", "s3://bucket", "file:///"),
             ("HEARTBEAT_INTERVAL_MS", "0", "100 to 60000"),
             ("STREAM_MAX_SECONDS", "-1", "5 to 3600"),
@@ -126,6 +130,22 @@ mod tests {
             assert!(read(&database[..1]).unwrap_err().starts_with(token));
         }
         assert!(read(&[("REALTIME_TRANSPORT", "upstash")]).unwrap_err().contains("UPSTASH_REDIS_REST_URL"));
+    }
+
+    #[test]
+    fn their_statuses_are_mapped_to_ours() {
+        let with = |map| {
+            read(&[("DATABASE_URL", "postgres://db/a"), ("STATUS_SQL", "SELECT 1"), ("STATUS_MAP", map)])
+        };
+
+        let words = with("in Arbeit=analyzing, done=complete,").unwrap().storage.status_sql.unwrap().words;
+
+        assert_eq!((words.len(), words["in Arbeit"]), (2, DocumentStatus::Analyzing));
+        for bad in ["done=finished", "done", "=complete", "a=failed,a=complete"] {
+            let error = with(bad).unwrap_err();
+            assert!(error.starts_with("STATUS_MAP") && error.contains("theirs=ours"), "{error}");
+        }
+        assert!(with("done=finished").unwrap_err().contains("complete, failed"));
     }
 
     #[test]

@@ -6,9 +6,10 @@ use url::Url;
 
 use super::{
     database::{database_direct_url, database_url},
+    statuses::status_sql,
     variables::{ConfigError, Variables, wrong},
 };
-use crate::documents::DatabaseUrl;
+use crate::documents::{DatabaseUrl, StatusSqlSettings};
 
 /// Where documents and files are kept.
 #[derive(Clone, Debug)]
@@ -17,6 +18,8 @@ pub struct StorageConfig {
     pub database_url: DatabaseUrl,
     /// `DATABASE_DIRECT_URL`: used for migrations in place of `DATABASE_URL`.
     pub database_direct_url: Option<DatabaseUrl>,
+    /// `STATUS_SQL` and `STATUS_MAP`: statuses from tables that are not ours.
+    pub status_sql: Option<StatusSqlSettings>,
     /// `MIGRATE_ON_START`: whether `serve` brings the tables up to date. Default true.
     pub migrate_on_start: bool,
     /// `STORAGE_URL`: `file:///absolute/path`. Default the folder `data/files`.
@@ -28,6 +31,7 @@ impl StorageConfig {
         let database_url = database_url(variables)?;
         Ok(Self {
             database_direct_url: database_direct_url(variables, &database_url)?,
+            status_sql: status_sql(variables, &database_url)?,
             database_url,
             migrate_on_start: variables.flag("MIGRATE_ON_START", true)?,
             files: files(variables)?,

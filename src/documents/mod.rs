@@ -18,5 +18,6 @@ pub use status::{DocumentRecord, DocumentStatus, UnknownStatus};
 pub use status_reader::{PatientStatuses, StatusFollow, StatusReader, StatusSettings};
 pub use store::{
     Advance, DatabaseUrl, DatabaseUrlError, DocumentStore, NEWEST_DOCUMENTS, PostgresStore, SqliteStore,
-    StatusQuery, StatusSource, StoreError, Upload, migrate, open,
+    StatusQuery, StatusSource, StatusSql, StatusSqlError, StatusSqlSettings, StoreError, Upload, migrate,
+    open,
 };

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 pub use database::{DatabaseUrl, DatabaseUrlError};
-pub use postgres::PostgresStore;
+pub use postgres::{PostgresStore, StatusSql, StatusSqlError, StatusSqlSettings};
 pub use sqlite::SqliteStore;
 
 use super::{
@@ -180,6 +180,9 @@ pub enum StoreError {
     /// It did not answer in time.
     #[error("the document store did not answer in time")]
     Timeout,
+    /// Documents are in tables that are not ours, which are only read.
+    #[error("documents are kept elsewhere, as STATUS_SQL is set")]
+    KeptElsewhere,
     /// A row holds what this version does not know.
     #[error("the document store holds an unreadable {0}")]
     Unreadable(&'static str),

@@ -8,4 +8,5 @@ mod first_light;
 mod hostile;
 mod outage;
 mod shutdown;
+mod their_statuses;
 mod two_instances;

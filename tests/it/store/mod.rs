@@ -4,4 +4,5 @@ mod plan;
 mod pooler;
 mod postgres;
 mod sqlite;
+mod status_sql;
 mod suite;

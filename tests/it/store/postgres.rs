@@ -106,3 +106,16 @@ async fn a_store_outlives_the_crash_of_its_server() {
 
     assert!(store.document(&document).await.unwrap().is_none());
 }
+
+#[tokio::test]
+async fn a_url_as_a_provider_gives_it_is_taken_with_its_tls() {
+    let server = Postgres::start_with_tls("p@ss/word");
+    let plain = server.url("tidings:p%40ss%2Fword", "postgres").replace("postgres://", "postgresql://");
+
+    let url = named(&format!("{plain}?sslmode=require&channel_binding=require"));
+    assert_eq!(migrate(&url).await.unwrap(), 2);
+    let store = open(&url, Clock::System).await.unwrap();
+
+    assert!(store.unfinished().await.unwrap().is_empty());
+    assert!(open(&named(&format!("{plain}?sslmode=disable")), Clock::System).await.is_err());
+}

@@ -5,6 +5,7 @@ pub mod cutter;
 pub mod documents;
 pub mod half_upload;
 pub mod postgres;
+pub mod program;
 pub mod random;
 pub mod redis;
 pub mod server;

@@ -5,6 +5,7 @@
 
 use std::{
     fs,
+    io::Write,
     os::unix::fs::{PermissionsExt, chown},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -27,6 +28,22 @@ use super::redis::free_port;
 const WITHIN: Duration = Duration::from_secs(60);
 /// Who may do everything.
 const ADMIN: &str = "tidings";
+
+/// Makes a key and a certificate that nobody vouches for, with the names Postgres looks for.
+const CERTIFICATE: [&str; 12] = [
+    "req",
+    "-x509",
+    "-newkey",
+    "rsa:2048",
+    "-nodes",
+    "-subj",
+    "/CN=localhost",
+    "-batch",
+    "-keyout",
+    "server.key",
+    "-out",
+    "server.crt",
+];
 
 /// A PostgreSQL server; killed when dropped.
 pub struct Postgres {
@@ -54,14 +71,25 @@ impl Postgres {
     /// Starts a server with an empty cluster on a free port.
     pub fn start() -> Self {
         let folder = open_folder();
+        init(folder.path(), &["-A", "trust"]);
+        Self::start_in(folder)
+    }
+
+    /// Starts a server as a provider does: TLS for everybody, and the administrator has this password.
+    pub fn start_with_tls(password: &str) -> Self {
+        let folder = open_folder();
+        let secret = folder.path().join("password");
+        fs::write(&secret, password).unwrap();
+        init(folder.path(), &["-A", "scram-sha-256", "--pwfile", secret.to_str().unwrap()]);
         let data = folder.path().join("data");
-        let data = data.to_str().unwrap();
-        let made = unprivileged(&program("initdb"))
-            .args(["-D", data, "-U", ADMIN, "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"])
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
+        run_to_end(unprivileged(Path::new("/usr/bin/openssl")).current_dir(&data).args(CERTIFICATE));
+        fs::write(data.join("pg_hba.conf"), "hostssl all all 127.0.0.1/32 scram-sha-256\n").unwrap();
+        let mut settings = fs::File::options().append(true).open(data.join("postgresql.conf")).unwrap();
+        settings.write_all(b"ssl = on\n").unwrap();
+        Self::start_in(folder)
+    }
+
+    fn start_in(folder: TempDir) -> Self {
         // Somebody else may take the port before Postgres does.
         let (process, port) = (0..8)
             .find_map(|_| {
@@ -137,6 +165,11 @@ impl Database {
     pub async fn number(&self, query: &str) -> i64 {
         let mut connection = PgConnection::connect(&self.url).await.unwrap();
         sqlx::query(AssertSqlSafe(query)).fetch_one(&mut connection).await.unwrap().get(0)
+    }
+
+    /// Gives the URL for another user, who needs no password.
+    pub fn url_for(&self, user: &str) -> String {
+        self.server.url(user, &self.name)
     }
 
     /// What the server has logged so far, for all its databases.
@@ -231,6 +264,17 @@ fn open_folder() -> TempDir {
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
     }
     folder
+}
+
+fn init(folder: &Path, more: &[&str]) {
+    let mut command = unprivileged(&program("initdb"));
+    command.arg("-D").arg(folder.join("data")).args(["-U", ADMIN, "-E", "UTF8", "--no-locale", "--no-sync"]);
+    run_to_end(command.args(more));
+}
+
+fn run_to_end(command: &mut Command) {
+    let ended = command.stdin(Stdio::null()).output().unwrap();
+    assert!(ended.status.success(), "{command:?}: {}", String::from_utf8_lossy(&ended.stderr));
 }
 
 /// Waits until Postgres is ready; nothing if it does not want to.

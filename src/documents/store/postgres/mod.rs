@@ -2,9 +2,12 @@
 
 mod migrations;
 mod sessions;
+mod status_sql;
 
 use async_trait::async_trait;
 use sqlx::{Connection, postgres::PgConnectOptions};
+
+pub use self::status_sql::{StatusSql, StatusSqlError, StatusSqlSettings};
 
 use self::sessions::Sessions;
 use super::{
