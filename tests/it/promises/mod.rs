@@ -7,6 +7,7 @@ mod failures;
 mod first_light;
 mod hostile;
 mod outage;
+mod postgres_outage;
 mod shutdown;
 mod their_statuses;
 mod two_instances;
