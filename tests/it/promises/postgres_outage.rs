@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use futures::future::join_all;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Postgres, Server, Viewer,
+    Cutter, Postgres, Server, Viewer,
     documents::{STAGES, confirm, emit, put},
     program,
     redis::{Redis, RedisRest},
@@ -143,4 +144,31 @@ async fn a_request_that_needs_postgres_is_told_so_and_works_again_after_it() {
     assert!(line.lines().count() == 1 && line.contains("DATABASE_URL"), "{line}");
     let line = String::from_utf8(healthy.stdout).unwrap();
     assert!(healthy.status.success() && line.contains("ok    documents: postgres at"), "{line}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silent_network_to_postgres_holds_nothing_up_for_ever() {
+    let postgres = Postgres::start();
+    let direct = postgres.create("tidings").await;
+    let address = direct.split(['@', '/']).nth(3).unwrap();
+    let network = Cutter::before(&format!("http://{address}")).await;
+    let url = direct.replace(address, network.url.trim_start_matches("http://"));
+    let server = Server::start(&[("DATABASE_URL", &url), ("STATUS_INTERVAL_MS", "300")]);
+    let document = put(&server, "p1", "lab_report.pdf").await;
+    let mut viewer = Viewer::open(server.get(STREAM)).await;
+    viewer.until("connected").await;
+    // So that many connections are open when the network falls silent.
+    let lists = || (0..8).map(|_| server.get("/api/v1/patients/p1/documents").send());
+    join_all(lists()).await;
+
+    network.stall();
+    let answers = join_all(lists()).await;
+    until_source(&mut viewer, &["postgres"], "down").await;
+    network.mend();
+    until_source(&mut viewer, &["postgres"], "up").await;
+    confirm(&server, &document).await;
+    let (_, ended) = until_done_with(&mut viewer, &document).await;
+
+    assert!(answers.into_iter().all(|answer| answer.unwrap().status() == 503));
+    assert_eq!(ended["status"], "complete");
 }

@@ -1,8 +1,12 @@
 //! Behind a pooler in transaction mode: no statement may count on the session of another one.
 
+use std::{collections::HashMap, sync::Arc};
+
+use futures::future::join_all;
 use tidings::{
     clock::Clock,
-    documents::{DatabaseUrl, migrate, open},
+    documents::{DatabaseUrl, StatusQuery, StatusSource, StatusSql, StatusSqlSettings, migrate, open},
+    event::Id,
 };
 
 use super::suite::run_all;
@@ -29,7 +33,7 @@ async fn processes_that_migrate_at_once_through_the_pooler_all_succeed() {
     let pooler = PgBouncer::before(&database).await;
     let url: DatabaseUrl = pooler.url(&database).parse().unwrap();
 
-    let migrated = futures::future::join_all((0..6).map(|_| migrate(&url))).await;
+    let migrated = join_all((0..6).map(|_| migrate(&url))).await;
 
     for applied in migrated {
         assert_eq!(applied.unwrap(), 2);
@@ -57,4 +61,27 @@ async fn servers_share_the_pooler_and_their_documents() {
     // The steps stay in the first process; the outcome is in the database they share.
     assert_eq!(seen.last().unwrap().name, "done");
     assert_eq!(seen.last().unwrap().data["documents"][0]["status"], "complete");
+}
+
+#[tokio::test]
+async fn statuses_of_theirs_are_read_through_the_pooler() {
+    let database = Database::new().await;
+    database
+        .run(
+            "CREATE TABLE theirs (document_id text, patient_id uuid, status text, updated_at timestamptz);
+             INSERT INTO theirs SELECT 'd1', '0b5f6a1e-9a55-4a0e-8a36-0f6c0a1d2e3f', 'complete', now()",
+        )
+        .await;
+    let pooler = PgBouncer::before(&database).await;
+    let statement = "SELECT * FROM theirs WHERE patient_id = ANY($1::uuid[])";
+    let settings = StatusSqlSettings { statement: statement.into(), words: HashMap::new() };
+    let url = pooler.url(&database).parse().unwrap();
+    let source = StatusSql::open(&url, &settings, Arc::default()).await.unwrap();
+    let patients = ["0b5f6a1e-9a55-4a0e-8a36-0f6c0a1d2e3f", "p1"].map(|id| Id::parse(id).unwrap());
+    let query = StatusQuery { patients: patients.into(), ..StatusQuery::default() };
+
+    // More at once than the pooler has connections, each with an id that is refused.
+    for read in join_all((0..12).map(|_| source.statuses(&query))).await {
+        assert_eq!(read.unwrap()[0].document_id.as_str(), "d1");
+    }
 }

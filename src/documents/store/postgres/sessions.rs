@@ -23,6 +23,9 @@ const CONNECTIONS: u32 = 8;
 const ACQUIRE_WITHIN: Duration = Duration::from_secs(4);
 /// Longest wait for an answer, with the connection. Past it the connection is not used again.
 const ANSWER_WITHIN: Duration = Duration::from_secs(8);
+/// How long a connection may wait for work. Statuses are asked for by turns over all of them: too long, and
+/// after a silent network each is found dead one by one, and a small database is kept full.
+const IDLE_FOR: Duration = Duration::from_secs(30);
 /// Begins what only reads; the server gives up on a statement when whoever asked has.
 const BEGIN_READ: &str = "BEGIN READ ONLY; SET LOCAL statement_timeout = '4s'";
 /// Begins what writes.
@@ -48,6 +51,7 @@ impl Sessions {
         let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS)
             .acquire_timeout(ACQUIRE_WITHIN)
+            .idle_timeout(IDLE_FOR)
             .connect_lazy_with(options.clone());
         Ok(Self { pool })
     }
