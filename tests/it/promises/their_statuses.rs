@@ -58,6 +58,20 @@ async fn a_document_of_theirs_is_followed_to_its_end() {
 }
 
 #[tokio::test]
+async fn a_dotenv_file_holds_the_statement_in_single_quotes() {
+    let (_database, url) = letters("keeper").await;
+    let statement = STATUS_SQL.split_whitespace().collect::<Vec<_>>().join(" ");
+    let folder = tempfile::tempdir().unwrap();
+    let settings = format!("DATABASE_URL={url}\nSTATUS_SQL='{statement}'\nSTATUS_MAP={STATUS_MAP}\n");
+    std::fs::write(folder.path().join(".env"), settings).unwrap();
+
+    let server = Server::start_in(folder, &[]);
+    let list: Value = server.get("/api/v1/patients/p1/documents").send().await.unwrap().json().await.unwrap();
+
+    assert_eq!(list["documents"][0]["document_id"], "l1");
+}
+
+#[tokio::test]
 async fn a_document_that_only_events_tell_of_ends_by_its_events() {
     let (_database, url) = letters("listener").await;
     let server = Server::start(&settings(&url));

@@ -229,7 +229,8 @@ async fn a_role_that_may_only_read_suffices() {
     database
         .run(
             "INSERT INTO theirs VALUES ('d1', 'p1', 'fertig', 1);
-             DROP ROLE IF EXISTS reader; CREATE ROLE reader LOGIN; GRANT SELECT ON theirs TO reader;
+             ALTER TABLE theirs ADD diagnosis text; CREATE ROLE reader LOGIN;
+             GRANT SELECT (document_id, patient_id, status, updated_at) ON theirs TO reader;
              REVOKE ALL ON SCHEMA public FROM PUBLIC; GRANT USAGE ON SCHEMA public TO reader",
         )
         .await;

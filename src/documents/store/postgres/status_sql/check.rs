@@ -78,7 +78,9 @@ async fn require_parameter(sessions: &Sessions, sql: &str) -> Result<(), StatusS
     let statement = format!("SELECT 1 FROM {}", shape(sql));
     let bare = sqlx::query_as::<_, (i32,)>(AssertSqlSafe(statement));
     match sessions.read(bare).await {
-        Ok(_) => Err(StatusSqlError::Statement("does not use $1".into())),
+        Ok(_) => {
+            Err(StatusSqlError::Statement("does not use $1 (in .env only single quotes keep it)".into()))
+        }
         Err(StoreError::Database(sqlx::Error::Database(_))) => Ok(()),
         Err(error) => Err(error.into()),
     }
