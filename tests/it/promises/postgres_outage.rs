@@ -76,6 +76,7 @@ async fn steps_come_while_postgres_is_down_and_work_under_way_ends_after_it() {
     assert_eq!(steps, STAGES);
     let (status, body) = ready(&server).await;
     assert_eq!((status, &body["sources"]["postgres"]["state"]), (503, &json!("down")));
+    assert!(body["sources"]["postgres"]["cure"].as_str().unwrap().contains("tidings check"), "{body}");
 
     postgres.start_again();
     let (seen, ended) = until_done_with(&mut viewer, &document).await;

@@ -13,6 +13,7 @@ use super::suite::run_all;
 use crate::support::{
     Database, PgBouncer, Server, Viewer,
     documents::{confirm, put},
+    program,
 };
 
 #[tokio::test]
@@ -31,13 +32,15 @@ async fn the_contract_is_kept_through_the_pooler() {
 async fn processes_that_migrate_at_once_through_the_pooler_all_succeed() {
     let database = Database::new().await;
     let pooler = PgBouncer::before(&database).await;
-    let url: DatabaseUrl = pooler.url(&database).parse().unwrap();
+    let url = pooler.url(&database);
 
-    let migrated = join_all((0..6).map(|_| migrate(&url))).await;
-
-    for applied in migrated {
-        assert_eq!(applied.unwrap(), 2);
+    let settings = [("DATABASE_URL", &*url)];
+    for migrated in join_all((0..4).map(|_| program::run(&["migrate"], &settings))).await {
+        let said = String::from_utf8([migrated.stdout, migrated.stderr].concat()).unwrap();
+        assert!(migrated.status.success() && said.contains("2 migrations"), "{said}");
     }
+
+    assert_eq!(database.number("SELECT count(*) FROM _sqlx_migrations").await, 2);
     let locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'";
     assert_eq!(database.number(locks).await, 0, "no lock strands");
 }
@@ -49,7 +52,7 @@ async fn servers_share_the_pooler_and_their_documents() {
     let url = pooler.url(&database);
     let folder = tempfile::tempdir().unwrap();
     let files = format!("file://{}", folder.path().display());
-    let settings = [("DATABASE_URL", &*url), ("DATABASE_DIRECT_URL", &database.url), ("STORAGE_URL", &files)];
+    let settings = [("DATABASE_URL", &*url), ("STORAGE_URL", &files)];
     let (first, second) = (Server::start(&settings), Server::start(&settings));
 
     let document = put(&first, "p1", "lab_report.pdf").await;
@@ -61,6 +64,26 @@ async fn servers_share_the_pooler_and_their_documents() {
     // The steps stay in the first process; the outcome is in the database they share.
     assert_eq!(seen.last().unwrap().name, "done");
     assert_eq!(seen.last().unwrap().data["documents"][0]["status"], "complete");
+}
+
+#[tokio::test]
+async fn migrations_go_over_the_direct_url() {
+    let database = Database::new().await;
+    database
+        .run(
+            "CREATE ROLE app LOGIN; REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+             ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, INSERT, UPDATE ON TABLES TO app",
+        )
+        .await;
+    let url = database.url_for("app");
+
+    let alone = program::run(&["migrate"], &[("DATABASE_URL", &url)]).await;
+    let server = Server::start(&[("DATABASE_URL", &url), ("DATABASE_DIRECT_URL", &database.url)]);
+    let document = put(&server, "p1", "lab_report.pdf").await;
+    confirm(&server, &document).await;
+
+    let line = String::from_utf8(alone.stderr).unwrap();
+    assert!(line.contains("DATABASE_URL") && line.contains("permission denied"), "{line}");
 }
 
 #[tokio::test]
