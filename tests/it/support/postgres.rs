@@ -1,33 +1,29 @@
-//! A real PostgreSQL, and the pooler that Debian brings for it.
-//!
-//! Both refuse root, so root's tests run them as the user `postgres`. A process whose parent dies is
-//! killed by the kernel: no way of ending the tests leaves a server behind.
+//! A real PostgreSQL from Debian's packages.
 
 use std::{
     fs,
     io::Write,
-    os::unix::fs::{PermissionsExt, chown},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Stdio},
     sync::{
-        Arc, LazyLock, Mutex, PoisonError, Weak,
+        Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
-        mpsc,
     },
     time::{Duration, Instant},
 };
 
-use nix::unistd::{Uid, User};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use tempfile::TempDir;
-use tokio::net::TcpStream;
 
-use super::redis::free_port;
+use super::{
+    redis::free_port,
+    unprivileged::{end, keep, open_folder, run_to_end, unprivileged},
+};
 
 /// How long a server may take to start on a busy machine.
 const WITHIN: Duration = Duration::from_secs(60);
 /// Who may do everything.
-const ADMIN: &str = "tidings";
+pub const ADMIN: &str = "tidings";
 
 /// Makes a key and a certificate that nobody vouches for, with the names Postgres looks for.
 const CERTIFICATE: [&str; 12] = [
@@ -58,13 +54,6 @@ pub struct Database {
     name: String,
     /// For example `postgres://tidings@127.0.0.1:40123/test_1`.
     pub url: String,
-}
-
-/// A PgBouncer in transaction mode with two connections to its server; killed when dropped.
-pub struct PgBouncer {
-    process: Child,
-    port: u16,
-    _folder: TempDir,
 }
 
 impl Postgres {
@@ -118,7 +107,7 @@ impl Postgres {
 
     /// Kills the server as a crash would; what was committed stays on the disk.
     pub fn crash(&mut self) {
-        self.process.take().into_iter().for_each(end);
+        self.process.take().iter_mut().for_each(end);
     }
 
     /// Starts it again with the same data, where it was.
@@ -172,52 +161,15 @@ impl Database {
         self.server.url(user, &self.name)
     }
 
+    /// The port of its server.
+    pub fn port(&self) -> u16 {
+        self.server.port
+    }
+
     /// What the server has logged so far, for all its databases.
     pub fn log(&self) -> String {
         self.server.log()
     }
-}
-
-impl PgBouncer {
-    /// Starts a pooler before a database.
-    pub async fn before(database: &Database) -> Self {
-        let folder = open_folder();
-        for _ in 0..8 {
-            let port = free_port();
-            let settings = folder.path().join("pgbouncer.ini");
-            fs::write(&settings, pooler_settings(database, port)).unwrap();
-            fs::write(folder.path().join("users"), format!("\"{ADMIN}\" \"\"\n")).unwrap();
-            let mut command = unprivileged(Path::new("/usr/sbin/pgbouncer"));
-            command.arg("-q").arg(&settings).current_dir(&folder).stdin(Stdio::null()).stderr(Stdio::null());
-            let process = keep(command);
-            if let Some(process) = listening(process, port).await {
-                return Self { process, port, _folder: folder };
-            }
-        }
-        panic!("pgbouncer does not start");
-    }
-
-    /// Gives the URL of the database through the pooler.
-    pub fn url(&self, database: &Database) -> String {
-        format!("postgres://{ADMIN}@127.0.0.1:{}/{}", self.port, database.name)
-    }
-}
-
-impl Drop for PgBouncer {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-/// Two connections, so that a session meets another one than it had.
-fn pooler_settings(database: &Database, port: u16) -> String {
-    format!(
-        "[databases]\n* = host=127.0.0.1 port={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
-         unix_socket_dir =\nauth_type = trust\nauth_file = users\npool_mode = transaction\n\
-         default_pool_size = 2\nserver_round_robin = 1\nmax_client_conn = 200\n",
-        database.server.port
-    )
 }
 
 async fn run(url: &str, statements: &str) {
@@ -233,48 +185,10 @@ fn program(name: &str) -> PathBuf {
     format!("/usr/lib/postgresql/{newest}/bin/{name}").into()
 }
 
-/// Runs a program as whoever may run a server, until it ends or its parent does.
-fn unprivileged(program: &Path) -> Command {
-    assert!(program.exists(), "{} is not there: make setup", program.display());
-    let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "KILL"]);
-    if let Some(user) = server_user() {
-        command
-            .arg(format!("--reuid={}", user.uid))
-            .arg(format!("--regid={}", user.gid))
-            .arg("--clear-groups");
-    }
-    command.arg("--").arg(program).env_clear().env("LC_ALL", "C");
-    command
-}
-
-/// Gives the user `postgres` to root, and nobody to others.
-fn server_user() -> Option<User> {
-    if !Uid::effective().is_root() {
-        return None;
-    }
-    Some(User::from_name("postgres").unwrap().expect("there is no user postgres: make setup"))
-}
-
-/// Makes a folder that the servers' user may use.
-fn open_folder() -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    if let Some(user) = server_user() {
-        chown(folder.path(), Some(user.uid.as_raw()), Some(user.gid.as_raw())).unwrap();
-        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    }
-    folder
-}
-
 fn init(folder: &Path, more: &[&str]) {
     let mut command = unprivileged(&program("initdb"));
     command.arg("-D").arg(folder.join("data")).args(["-U", ADMIN, "-E", "UTF8", "--no-locale", "--no-sync"]);
     run_to_end(command.args(more));
-}
-
-fn run_to_end(command: &mut Command) {
-    let ended = command.stdin(Stdio::null()).output().unwrap();
-    assert!(ended.status.success(), "{command:?}: {}", String::from_utf8_lossy(&ended.stderr));
 }
 
 /// Waits until Postgres is ready; nothing if it does not want to.
@@ -298,7 +212,7 @@ fn start_postgres(folder: &Path, port: u16) -> Option<Child> {
     while !log_of(folder)[before..].contains("ready to accept connections") {
         let has_ended = process.try_wait().unwrap().is_some();
         if has_ended || begun.elapsed() > WITHIN {
-            end(process);
+            end(&mut process);
             return None;
         }
         std::thread::sleep(Duration::from_millis(20));
@@ -306,40 +220,6 @@ fn start_postgres(folder: &Path, port: u16) -> Option<Child> {
     Some(process)
 }
 
-/// Spawns from a thread that stays: the kernel takes the end of the spawning thread for the parent's.
-fn keep(command: Command) -> Child {
-    static KEEPER: LazyLock<mpsc::Sender<(Command, mpsc::Sender<Child>)>> = LazyLock::new(|| {
-        let (orders, ordered) = mpsc::channel::<(Command, mpsc::Sender<Child>)>();
-        std::thread::spawn(move || {
-            for (mut command, started) in ordered {
-                let _ = started.send(command.spawn().unwrap_or_else(|error| panic!("setpriv: {error}")));
-            }
-        });
-        orders
-    });
-    let (started, child) = mpsc::channel();
-    KEEPER.send((command, started)).unwrap();
-    child.recv().unwrap()
-}
-
 fn log_of(folder: &Path) -> String {
     fs::read_to_string(folder.join("log")).unwrap_or_default()
-}
-
-async fn listening(mut process: Child, port: u16) -> Option<Child> {
-    let begun = Instant::now();
-    while TcpStream::connect(("127.0.0.1", port)).await.is_err() {
-        let has_ended = process.try_wait().unwrap().is_some();
-        if has_ended || begun.elapsed() > WITHIN {
-            end(process);
-            return None;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    Some(process)
-}
-
-fn end(mut process: Child) {
-    let _ = process.kill();
-    let _ = process.wait();
 }
