@@ -2,7 +2,7 @@
 
 # A node from elsewhere does as well.
 NODE := $(if $(shell command -v node 2>/dev/null),,nodejs) $(if $(shell command -v npm 2>/dev/null),,npm)
-PACKAGES := $(strip chromium chromium-driver redis-server $(NODE))
+PACKAGES := $(strip chromium chromium-driver redis-server postgresql pgbouncer openssl $(NODE))
 CLIENTS := tests/clients/node_modules/.package-lock.json
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
@@ -28,10 +28,12 @@ $(CLIENTS): tests/clients/package-lock.json
 
 # Only looks: `make test` installs nothing behind anyone's back.
 parts:
-	@for program in chromium chromedriver redis-server node; do \
+	@for program in chromium chromedriver redis-server openssl setpriv node; do \
 		command -v $$program >/dev/null || \
 			{ echo "The tests need $$program on the path: make setup" >&2; exit 1; }; \
 	done
+	@ls /usr/lib/postgresql/*/bin/initdb /usr/sbin/pgbouncer >/dev/null 2>&1 || \
+		{ echo "The tests need PostgreSQL and PgBouncer: make setup" >&2; exit 1; }
 
 run: ## build and serve on http://127.0.0.1:8080/
 	cargo run --release --locked

@@ -1,6 +1,6 @@
 //! Puts the rooms together and runs them behind one listener.
 
-use std::{future::Future, path::PathBuf, sync::Arc, time::Duration};
+use std::{future::Future, path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use axum::Router;
@@ -14,7 +14,10 @@ use crate::{
     },
     clock::Clock,
     config::{BrokerConfig, Config, StorageConfig},
-    documents::{Files, Pipeline, SqliteStore, StatusReader, StatusSettings, text_layer::TextLayerReader},
+    documents::{
+        self, DatabaseUrl, DocumentStore, Files, Pipeline, StatusReader, StatusSettings, StatusSql,
+        text_layer::TextLayerReader,
+    },
     http::{self, Access, Parts},
     hub::{Hub, HubSettings},
     listener::StallGuard,
@@ -37,7 +40,7 @@ pub struct App {
     router: Router,
     emitter: Emitter,
     pipeline: Pipeline,
-    store: SqliteStore,
+    store: Arc<dyn DocumentStore>,
     dev_token: String,
     stop: CancellationToken,
 }
@@ -58,7 +61,7 @@ impl App {
     pub async fn start(config: &Config, shutdown: CancellationToken) -> anyhow::Result<Self> {
         let base =
             Base { config, clock: Clock::System, metrics: Arc::default(), stop: CancellationToken::new() };
-        let store = open_store(&config.storage, base.clock).await?;
+        let store = base.open_store().await?;
         let files = open_files(&config.storage)?;
         let broker = base.open_broker();
         let emitter = Emitter::start(
@@ -67,8 +70,8 @@ impl App {
             Arc::clone(&base.metrics),
             EmitterLimits::default(),
         );
-        let pipeline = base.pipeline(store.clone(), files.clone(), emitter.clone());
-        let (hub, statuses) = (base.start_hub(broker), base.start_status_reader(store.clone()));
+        let pipeline = base.pipeline(Arc::clone(&store), files.clone(), emitter.clone());
+        let (hub, statuses) = (base.start_hub(broker), base.start_status_reader(Arc::clone(&store)));
         let streams = base.streams(hub.clone(), statuses.clone(), shutdown);
         let access = Access::new(&config.access, base.clock);
         let dev_token = dev_token(&access);
@@ -77,7 +80,7 @@ impl App {
             hub,
             streams,
             statuses,
-            store: Arc::new(store.clone()),
+            store: Arc::clone(&store),
             files,
             pipeline: pipeline.clone(),
             access,
@@ -170,6 +173,21 @@ async fn within_after(
 }
 
 impl Base<'_> {
+    async fn open_store(&self) -> anyhow::Result<Arc<dyn DocumentStore>> {
+        let config = &self.config.storage;
+        let url = &config.database_url;
+        if let Some(settings) = &config.status_sql {
+            return Ok(Arc::new(StatusSql::open(url, settings, Arc::clone(&self.metrics)).await?));
+        }
+        make_folder(url)?;
+        let store = documents::open(url, self.clock).await;
+        let store = store.context("open the database that DATABASE_URL names")?;
+        if config.migrate_on_start {
+            migrate(config).await?;
+        }
+        Ok(store)
+    }
+
     fn open_broker(&self) -> Arc<dyn Broker> {
         let time_to_live = self.config.streams.event_time_to_live;
         match &self.config.broker {
@@ -199,22 +217,16 @@ impl Base<'_> {
         Hub::start(broker, self.clock, Arc::clone(&self.metrics), settings, self.stop.clone())
     }
 
-    fn start_status_reader(&self, store: SqliteStore) -> StatusReader {
+    fn start_status_reader(&self, store: Arc<dyn DocumentStore>) -> StatusReader {
         let streams = &self.config.streams;
         let settings = StatusSettings { interval: streams.status_interval, active_for: streams.active_for };
-        StatusReader::start(
-            Arc::new(store),
-            self.clock,
-            Arc::clone(&self.metrics),
-            settings,
-            self.stop.clone(),
-        )
+        StatusReader::start(store, self.clock, Arc::clone(&self.metrics), settings, self.stop.clone())
     }
 
-    fn pipeline(&self, store: SqliteStore, files: Files, emitter: Emitter) -> Pipeline {
+    fn pipeline(&self, store: Arc<dyn DocumentStore>, files: Files, emitter: Emitter) -> Pipeline {
         let program = self.config.server.text_layer_program.clone().unwrap_or_else(|| "tidings".into());
         let reader = TextLayerReader::new(program);
-        Pipeline::new(Arc::new(store), files, emitter, reader, Arc::clone(&self.metrics), self.clock)
+        Pipeline::new(store, files, emitter, reader, Arc::clone(&self.metrics), self.clock)
     }
 
     fn streams(&self, hub: Hub, statuses: StatusReader, shutdown: CancellationToken) -> Streams {
@@ -237,31 +249,27 @@ fn open_files(config: &StorageConfig) -> anyhow::Result<Files> {
         .with_context(|| format!("use the folder {} for files (STORAGE_URL)", folder.display()))
 }
 
-async fn open_store(config: &StorageConfig, clock: Clock) -> anyhow::Result<SqliteStore> {
-    let store = connect(&config.database_url, clock).await?;
-    if config.migrate_on_start {
-        migrate(config).await?;
-    }
-    Ok(store)
-}
-
-/// Brings the tables up to date and says how many migrations are applied.
+/// Brings the tables up to date and says how many migrations are applied; none with `STATUS_SQL`.
 ///
 /// # Errors
 /// When the database cannot be opened or a migration fails.
 pub async fn migrate(config: &StorageConfig) -> anyhow::Result<usize> {
-    let url = config.database_direct_url.as_ref().unwrap_or(&config.database_url);
-    let store = connect(url, Clock::System).await?;
-    let applied = store.migrate().await.context("bring the tables up to date")?;
-    store.close().await;
-    Ok(applied)
+    if config.status_sql.is_some() {
+        return Ok(0);
+    }
+    let (url, variable) = match &config.database_direct_url {
+        Some(direct) => (direct, "DATABASE_DIRECT_URL"),
+        None => (&config.database_url, "DATABASE_URL"),
+    };
+    make_folder(url)?;
+    let applied = documents::migrate(url).await;
+    applied.with_context(|| format!("bring the tables of {variable} up to date"))
 }
 
-async fn connect(url: &str, clock: Clock) -> anyhow::Result<SqliteStore> {
-    if let Some(folder) = PathBuf::from(url.trim_start_matches("sqlite://")).parent() {
-        std::fs::create_dir_all(folder).with_context(|| format!("make the folder {}", folder.display()))?;
-    }
-    SqliteStore::open(url, clock).await.context("open the database that DATABASE_URL names")
+fn make_folder(url: &DatabaseUrl) -> anyhow::Result<()> {
+    let DatabaseUrl::Sqlite(url) = url else { return Ok(()) };
+    let Some(folder) = Path::new(url.trim_start_matches("sqlite://")).parent() else { return Ok(()) };
+    std::fs::create_dir_all(folder).with_context(|| format!("make the folder {}", folder.display()))
 }
 
 fn dev_token(access: &Access) -> String {

@@ -2,20 +2,25 @@
 
 use std::{process::ExitCode, sync::Arc, time::Instant};
 
+use anyhow::Context;
+
 use crate::{
     clock::Clock,
     config::{BrokerConfig, Config},
-    documents::{DocumentStore, Files, SqliteStore},
+    documents::{self, DatabaseUrl, Files, StatusSql, StatusSqlError},
     event::Id,
     upstash::{Command, RedisRest},
 };
 
 pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
-    let parts = [
+    let mut parts = vec![
         ("events", "UPSTASH_REDIS_REST_URL, UPSTASH_REDIS_REST_TOKEN", check_broker(&config.broker).await),
         ("documents", "DATABASE_URL", check_store(config).await),
         ("files", "STORAGE_URL", check_files(config).await),
     ];
+    if let Some(url) = &config.storage.database_direct_url {
+        parts.push(("migrations", "DATABASE_DIRECT_URL", check_direct(url).await));
+    }
     let mut code = ExitCode::SUCCESS;
     for (part, variable, answer) in parts {
         match answer {
@@ -41,16 +46,41 @@ async fn check_broker(config: &BrokerConfig) -> anyhow::Result<String> {
 
 async fn check_store(config: &Config) -> anyhow::Result<String> {
     let url = &config.storage.database_url;
-    let path = url.trim_start_matches("sqlite://");
-    if !std::path::Path::new(path).exists() {
+    if let DatabaseUrl::Sqlite(path) = url
+        && !std::path::Path::new(path.trim_start_matches("sqlite://")).exists()
+    {
         anyhow::bail!("{url} is not there yet; `tidings migrate` or `tidings serve` makes it");
     }
-    let store = SqliteStore::open(url, Clock::System).await?;
+    if let Some(settings) = &config.storage.status_sql {
+        let source = StatusSql::open(url, settings, Arc::default()).await;
+        source.map_err(|error| match error {
+            StatusSqlError::Store(error) => anyhow::Error::from(error).context(cure(url)),
+            error => error.into(),
+        })?;
+        return Ok(format!("{url}: STATUS_SQL runs"));
+    }
+    let store = documents::open(url, Clock::System).await.with_context(|| cure(url))?;
     let under_way = store.unfinished().await.map_err(|error| {
         anyhow::Error::from(error)
             .context("its tables cannot be read; `tidings migrate` brings them up to date")
     })?;
     Ok(format!("{url}: {} documents under way", under_way.len()))
+}
+
+/// Migrations may go another way than everything else.
+async fn check_direct(url: &DatabaseUrl) -> anyhow::Result<String> {
+    documents::open(url, Clock::System).await.with_context(|| cure(url))?;
+    Ok(format!("{url}: answers"))
+}
+
+/// Says what to look at when nobody answers.
+fn cure(url: &DatabaseUrl) -> String {
+    match url {
+        DatabaseUrl::Sqlite(_) => format!("{url} cannot be opened; is it a file of this program's own?"),
+        DatabaseUrl::Postgres(_) => {
+            format!("{url} cannot be used; is the server up, and are host, user and password right?")
+        }
+    }
 }
 
 async fn check_files(config: &Config) -> anyhow::Result<String> {

@@ -5,7 +5,9 @@
 
 mod access;
 mod broker;
+mod database;
 mod server;
+mod statuses;
 mod storage;
 mod streams;
 mod variables;
@@ -52,6 +54,7 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::documents::DocumentStatus;
 
     fn read(pairs: &[(&str, &str)]) -> Result<Config, String> {
         Config::read(&Variables::of(pairs)).map_err(|error| error.to_string())
@@ -89,7 +92,11 @@ mod tests {
             ("APP_ENV", "prod", "development or production"),
             ("REALTIME_TRANSPORT", "kafka", "memory or upstash"),
             ("UPSTASH_REDIS_REST_URL", "redis://x.upstash.io", "https://"),
-            ("DATABASE_URL", "mysql://x", "sqlite://"),
+            ("DATABASE_URL", "mysql://x", "sqlite:// or postgres://"),
+            ("DATABASE_URL", "postgres://a:b@host:port/c", "postgres://user:password@host"),
+            ("DATABASE_DIRECT_URL", "postgres://host/c", "DATABASE_URL"),
+            ("STATUS_SQL", "SELECT 1", "postgres://"),
+            ("STATUS_MAP", "done=complete", "STATUS_SQL"),
             ("STORAGE_URL", "s3://bucket", "file:///"),
             ("HEARTBEAT_INTERVAL_MS", "0", "100 to 60000"),
             ("STREAM_MAX_SECONDS", "-1", "5 to 3600"),
@@ -140,6 +147,22 @@ mod tests {
 
             assert!(error.contains(name) && error.contains(allowed), "{error}");
         }
+    }
+
+    #[test]
+    fn their_statuses_are_mapped_to_ours() {
+        let with = |map| {
+            read(&[("DATABASE_URL", "postgres://db/a"), ("STATUS_SQL", "SELECT 1"), ("STATUS_MAP", map)])
+        };
+
+        let words = with("in Arbeit=analyzing, done=complete,").unwrap().storage.status_sql.unwrap().words;
+
+        assert_eq!((words.len(), words["in Arbeit"]), (2, DocumentStatus::Analyzing));
+        for bad in ["done=finished", "done", "=complete", "a=failed,a=complete"] {
+            let error = with(bad).unwrap_err();
+            assert!(error.starts_with("STATUS_MAP") && error.contains("theirs=ours"), "{error}");
+        }
+        assert!(with("done=finished").unwrap_err().contains("complete, failed"));
     }
 
     #[test]

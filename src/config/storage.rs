@@ -4,15 +4,22 @@ use std::path::PathBuf;
 
 use url::Url;
 
-use super::variables::{ConfigError, Variables, wrong};
+use super::{
+    database::{database_direct_url, database_url},
+    statuses::status_sql,
+    variables::{ConfigError, Variables, wrong},
+};
+use crate::documents::{DatabaseUrl, StatusSqlSettings};
 
 /// Where documents and files are kept.
 #[derive(Clone, Debug)]
 pub struct StorageConfig {
-    /// `DATABASE_URL`: `sqlite://path`. Default `sqlite://data/tidings.db`.
-    pub database_url: String,
+    /// `DATABASE_URL`: `sqlite://path` or `postgres://…`. Default `sqlite://data/tidings.db`.
+    pub database_url: DatabaseUrl,
     /// `DATABASE_DIRECT_URL`: used for migrations in place of `DATABASE_URL`.
-    pub database_direct_url: Option<String>,
+    pub database_direct_url: Option<DatabaseUrl>,
+    /// `STATUS_SQL` and `STATUS_MAP`: statuses from tables that are not ours.
+    pub status_sql: Option<StatusSqlSettings>,
     /// `MIGRATE_ON_START`: whether `serve` brings the tables up to date. Default true.
     pub migrate_on_start: bool,
     /// `STORAGE_URL`: `file:///absolute/path`. Default the folder `data/files`.
@@ -21,25 +28,14 @@ pub struct StorageConfig {
 
 impl StorageConfig {
     pub(super) fn read(variables: &Variables) -> Result<Self, ConfigError> {
+        let database_url = database_url(variables)?;
         Ok(Self {
-            database_url: database_url(variables, "DATABASE_URL")?
-                .unwrap_or_else(|| "sqlite://data/tidings.db".into()),
-            database_direct_url: database_url(variables, "DATABASE_DIRECT_URL")?,
+            database_direct_url: database_direct_url(variables, &database_url)?,
+            status_sql: status_sql(variables, &database_url)?,
+            database_url,
             migrate_on_start: variables.flag("MIGRATE_ON_START", true)?,
             files: files(variables)?,
         })
-    }
-}
-
-/// A refused URL is not shown: it may hold a password.
-fn database_url(variables: &Variables, name: &'static str) -> Result<Option<String>, ConfigError> {
-    match variables.text(name) {
-        None => Ok(None),
-        Some(url) if url.starts_with("sqlite://") => Ok(Some(url.to_owned())),
-        Some(url) => {
-            let scheme = url.split_once("://").map_or("without a scheme", |(scheme, _)| scheme);
-            Err(wrong(name, scheme, "a URL that starts with sqlite://"))
-        }
     }
 }
 

@@ -17,5 +17,7 @@ pub use pipeline::{ConfirmError, Pipeline};
 pub use status::{DocumentRecord, DocumentStatus, UnknownStatus};
 pub use status_reader::{PatientStatuses, StatusFollow, StatusReader, StatusSettings};
 pub use store::{
-    Advance, DocumentStore, NEWEST_DOCUMENTS, SqliteStore, StatusQuery, StatusSource, StoreError, Upload,
+    Advance, DatabaseUrl, DatabaseUrlError, DocumentStore, NEWEST_DOCUMENTS, PostgresStore, SqliteStore,
+    StatusQuery, StatusSource, StatusSql, StatusSqlError, StatusSqlSettings, StoreError, Upload, migrate,
+    open,
 };

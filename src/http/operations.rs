@@ -10,6 +10,9 @@ use serde_json::json;
 
 use super::Shared;
 
+/// What operators can do about a source that is down; the route is open, so it tells no address.
+const CURE: &str = "`tidings check`, with the settings of this server, names the cause and the variable.";
+
 /// Says that the process lives.
 pub(super) async fn healthz() -> &'static str {
     "ok\n"
@@ -23,11 +26,12 @@ pub(super) async fn readyz(State(parts): State<Shared>) -> Response {
     ];
     let is_ready = sources.iter().all(|(_, is_up)| *is_up);
     let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let state = |is_up: bool| if is_up { "up" } else { "down" };
-    let sources: serde_json::Map<_, _> = sources
-        .into_iter()
-        .map(|(name, is_up)| (name.to_owned(), json!({ "state": state(is_up) })))
-        .collect();
+    let state = |is_up: bool| match is_up {
+        true => json!({ "state": "up" }),
+        false => json!({ "state": "down", "cure": CURE }),
+    };
+    let sources: serde_json::Map<_, _> =
+        sources.into_iter().map(|(name, is_up)| (name.to_owned(), state(is_up))).collect();
     (status, Json(json!({ "ready": is_ready, "sources": sources }))).into_response()
 }
 

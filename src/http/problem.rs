@@ -81,6 +81,7 @@ fn kind_and_title(status: StatusCode) -> (&'static str, &'static str) {
         StatusCode::CONFLICT => ("conflict", "Not in this state"),
         StatusCode::PAYLOAD_TOO_LARGE => ("too_large", "Too large"),
         StatusCode::UNSUPPORTED_MEDIA_TYPE => ("unsupported_media_type", "This type is not taken"),
+        StatusCode::NOT_IMPLEMENTED => ("not_implemented", "This server is not set up for this"),
         StatusCode::SERVICE_UNAVAILABLE => ("unavailable", "A part of the server does not answer"),
         _ if status.is_client_error() => ("refused", "The request was refused"),
         _ => ("internal", "The server failed"),

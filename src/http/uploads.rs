@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     clock::to_rfc3339,
-    documents::{ConfirmError, FileError, MAX_FILE_BYTES, Upload},
+    documents::{ConfirmError, FileError, MAX_FILE_BYTES, StoreError, Upload},
     event::{Channel, Id},
 };
 
@@ -198,7 +198,12 @@ fn files_failed(error: &FileError) -> Problem {
     Problem::unavailable("The file store does not answer; try again later.")
 }
 
-pub(super) fn store_failed(error: crate::documents::StoreError) -> Problem {
+pub(super) fn store_failed(error: StoreError) -> Problem {
+    if matches!(error, StoreError::KeptElsewhere) {
+        let detail = "This server takes no uploads: as STATUS_SQL is set, it reads where documents stand from \
+                      tables that are not its own. Publish steps with POST /api/v1/progress.";
+        return Problem::new(StatusCode::NOT_IMPLEMENTED, detail);
+    }
     tracing::error!(error = &error as &dyn std::error::Error, "the document store failed");
     Problem::unavailable("The document store does not answer; try again later.")
 }

@@ -89,6 +89,8 @@ pub struct Metrics {
     pub replays: Family<OutcomeLabels, Counter>,
     /// Reads of the document statuses by outcome: `ok` or `failed`.
     pub status_reads: Family<OutcomeLabels, Counter>,
+    /// Rows of `STATUS_SQL` that no viewer is shown, by reason.
+    pub status_rows_left_out: Family<ReasonLabels, Counter>,
     /// 1 while a source answers, 0 while it is down.
     pub source_up: Family<SourceLabels, Gauge>,
     /// Documents that ended, by outcome: `complete` or `failed`.
@@ -129,6 +131,11 @@ impl Default for Metrics {
             events_sent: add(&mut registry, "events_sent", "Event frames handed to viewers"),
             replays: add(&mut registry, "replays", "Returning viewers by outcome"),
             status_reads: add(&mut registry, "status_reads", "Reads of the document statuses by outcome"),
+            status_rows_left_out: add(
+                &mut registry,
+                "status_rows_left_out",
+                "Rows of STATUS_SQL that no viewer is shown, by reason",
+            ),
             source_up: add(&mut registry, "source_up", "1 while a source answers, 0 while it is down"),
             documents_ended: add(&mut registry, "documents_ended", "Documents that ended, by outcome"),
             requests_refused: add(&mut registry, "requests_refused", "Answers that refused a request"),
@@ -169,6 +176,9 @@ impl Metrics {
         }
         for reason in ["finished", "overloaded"] {
             show_reason(&self.streams_declined, reason);
+        }
+        for reason in ["other_patient", "unknown_status", "unreadable", "refused_id"] {
+            show_reason(&self.status_rows_left_out, reason);
         }
         for (family, outcomes) in [
             (&self.replays, ["whole", "gap"]),
@@ -214,6 +224,11 @@ impl Metrics {
     /// Counts a read of the statuses.
     pub fn status_read(&self, is_ok: bool) {
         count_outcome(&self.status_reads, if is_ok { "ok" } else { "failed" });
+    }
+
+    /// Counts a row of `STATUS_SQL` that no viewer is shown.
+    pub fn status_row_left_out(&self, reason: &'static str) {
+        count_reason(&self.status_rows_left_out, reason);
     }
 
     /// Counts a document that ended.

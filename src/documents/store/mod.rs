@@ -1,9 +1,16 @@
 //! Where documents are kept: the contract, and a file per database.
 
+mod database;
+mod postgres;
+mod rows;
 mod sqlite;
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
+pub use database::{DatabaseUrl, DatabaseUrlError};
+pub use postgres::{PostgresStore, StatusSql, StatusSqlError, StatusSqlSettings};
 pub use sqlite::SqliteStore;
 
 use super::{
@@ -11,7 +18,7 @@ use super::{
     matching::{Requirement, RequirementMatch},
     status::{DocumentRecord, DocumentStatus},
 };
-use crate::event::Id;
+use crate::{clock::Clock, event::Id};
 
 /// Documents of a patient that a snapshot shows beside the active and the named ones.
 pub const NEWEST_DOCUMENTS: u32 = 50;
@@ -84,6 +91,36 @@ pub trait DocumentStore: StatusSource {
     /// # Errors
     /// [`StoreError`] when the store does not answer.
     async fn unfinished(&self) -> Result<Vec<(Upload, DocumentRecord)>, StoreError>;
+
+    /// Closes every connection.
+    async fn close(&self);
+}
+
+/// Opens the store that `url` names.
+///
+/// # Errors
+/// [`StoreError`] when the database cannot be used.
+pub async fn open(url: &DatabaseUrl, clock: Clock) -> Result<Arc<dyn DocumentStore>, StoreError> {
+    Ok(match url {
+        DatabaseUrl::Sqlite(url) => Arc::new(SqliteStore::open(url, clock).await?),
+        DatabaseUrl::Postgres(options) => Arc::new(PostgresStore::open(options, clock).await?),
+    })
+}
+
+/// Brings the tables of the database up to date; says how many migrations are applied.
+///
+/// # Errors
+/// [`StoreError`] when a migration fails or the database is newer than this version.
+pub async fn migrate(url: &DatabaseUrl) -> Result<usize, StoreError> {
+    match url {
+        DatabaseUrl::Sqlite(url) => {
+            let store = SqliteStore::open(url, Clock::System).await?;
+            let applied = store.migrate().await;
+            store.close().await;
+            applied
+        }
+        DatabaseUrl::Postgres(options) => PostgresStore::migrate(options).await,
+    }
 }
 
 /// A file that is about to come, or has.
@@ -143,6 +180,9 @@ pub enum StoreError {
     /// It did not answer in time.
     #[error("the document store did not answer in time")]
     Timeout,
+    /// Documents are in tables that are not ours, which are only read.
+    #[error("documents are kept elsewhere, as STATUS_SQL is set")]
+    KeptElsewhere,
     /// A row holds what this version does not know.
     #[error("the document store holds an unreadable {0}")]
     Unreadable(&'static str),

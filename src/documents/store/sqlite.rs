@@ -4,11 +4,14 @@ use std::{str::FromStr, time::Duration};
 
 use async_trait::async_trait;
 use sqlx::{
-    Row, SqlitePool,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
+    SqlitePool,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::{Advance, DocumentStore, NEWEST_DOCUMENTS, StatusQuery, StatusSource, StoreError, Upload};
+use super::{
+    Advance, DocumentStore, NEWEST_DOCUMENTS, StatusQuery, StatusSource, StoreError, Upload,
+    rows::{RecordRow, RequirementRow, UnfinishedRow, UploadRow, signed},
+};
 use crate::{
     clock::Clock,
     documents::{
@@ -72,13 +75,8 @@ impl SqliteStore {
         Ok(migrations.iter().count())
     }
 
-    /// Closes every connection.
-    pub async fn close(&self) {
-        self.pool.close().await;
-    }
-
     fn now(&self) -> i64 {
-        as_i64(self.clock.milliseconds())
+        signed(self.clock.milliseconds())
     }
 }
 
@@ -89,14 +87,14 @@ impl StatusSource for SqliteStore {
     }
 
     async fn statuses(&self, query: &StatusQuery) -> Result<Vec<DocumentRecord>, StoreError> {
-        let rows = sqlx::query(STATUSES)
+        let rows = sqlx::query_as::<_, RecordRow>(STATUSES)
             .bind(json_array(&query.patients))
             .bind(json_array(&query.named))
             .bind(i64::from(NEWEST_DOCUMENTS))
-            .bind(as_i64(query.active_since))
+            .bind(signed(query.active_since))
             .fetch_all(&self.pool)
             .await?;
-        rows.iter().map(read_record).filter_map(skip_unreadable).collect()
+        RecordRow::read_all(rows)
     }
 }
 
@@ -111,7 +109,7 @@ impl DocumentStore for SqliteStore {
         .bind(upload.patient_id.as_str())
         .bind(&upload.filename)
         .bind(&upload.content_type)
-        .bind(as_i64(upload.size))
+        .bind(signed(upload.size))
         .bind(upload.case_id.as_ref().map(Id::as_str))
         .bind(upload.procedure_code.as_ref().map(Id::as_str))
         .bind(self.now())
@@ -121,14 +119,14 @@ impl DocumentStore for SqliteStore {
     }
 
     async fn upload(&self, document: &Id) -> Result<Option<Upload>, StoreError> {
-        let row = sqlx::query(
+        let row = sqlx::query_as::<_, UploadRow>(
             "SELECT document_id, patient_id, filename, content_type, size, case_id, procedure_code
              FROM uploads WHERE document_id = $1",
         )
         .bind(document.as_str())
         .fetch_optional(&self.pool)
         .await?;
-        row.as_ref().map(read_upload).transpose()
+        row.map(UploadRow::read).transpose()
     }
 
     async fn confirm(&self, upload: &Upload) -> Result<bool, StoreError> {
@@ -149,14 +147,14 @@ impl DocumentStore for SqliteStore {
     }
 
     async fn document(&self, document: &Id) -> Result<Option<DocumentRecord>, StoreError> {
-        let row = sqlx::query(
+        let row = sqlx::query_as::<_, RecordRow>(
             "SELECT document_id, patient_id, filename, status, reason, attempt, updated_at
              FROM documents WHERE document_id = $1",
         )
         .bind(document.as_str())
         .fetch_optional(&self.pool)
         .await?;
-        row.as_ref().map(read_record).transpose()
+        row.map(RecordRow::read).transpose()
     }
 
     async fn advance(&self, document: &Id, attempt: u32, to: &Advance) -> Result<bool, StoreError> {
@@ -181,94 +179,32 @@ impl DocumentStore for SqliteStore {
     }
 
     async fn requirements(&self, procedure_code: &str) -> Result<Vec<Requirement>, StoreError> {
-        let rows = sqlx::query(
+        let rows = sqlx::query_as::<_, RequirementRow>(
             "SELECT requirement_id, title, document_type, max_age_days
              FROM procedure_requirements WHERE procedure_code = $1 ORDER BY requirement_id",
         )
         .bind(procedure_code)
         .fetch_all(&self.pool)
         .await?;
-        rows.iter().map(read_requirement).collect()
+        rows.into_iter().map(RequirementRow::read).collect()
     }
 
     async fn unfinished(&self) -> Result<Vec<(Upload, DocumentRecord)>, StoreError> {
-        let rows = sqlx::query(
+        let rows = sqlx::query_as::<_, UnfinishedRow>(
             "SELECT document_id, patient_id, filename, content_type, size, case_id, procedure_code,
                     status, reason, attempt, updated_at
              FROM documents WHERE rank < 10 ORDER BY updated_at",
         )
         .fetch_all(&self.pool)
         .await?;
-        rows.iter().map(|row| Ok((read_upload(row)?, read_record(row)?))).collect()
+        rows.into_iter().map(UnfinishedRow::read).collect()
+    }
+
+    async fn close(&self) {
+        self.pool.close().await;
     }
 }
 
 fn json_array(ids: &[Id]) -> String {
     serde_json::to_string(ids).expect("ids always serialize")
-}
-
-fn as_i64(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-fn as_u64(row: &SqliteRow, column: &'static str) -> Result<u64, StoreError> {
-    u64::try_from(row.try_get::<i64, _>(column)?).map_err(|_| StoreError::Unreadable(column))
-}
-
-fn read_id(row: &SqliteRow, column: &'static str) -> Result<Id, StoreError> {
-    Id::parse(row.try_get(column)?).map_err(|_| StoreError::Unreadable(column))
-}
-
-fn read_optional_id(row: &SqliteRow, column: &'static str) -> Result<Option<Id>, StoreError> {
-    let text: Option<&str> = row.try_get(column)?;
-    text.map(Id::parse).transpose().map_err(|_| StoreError::Unreadable(column))
-}
-
-fn read_record(row: &SqliteRow) -> Result<DocumentRecord, StoreError> {
-    let status: &str = row.try_get("status")?;
-    let attempt = u32::try_from(row.try_get::<i64, _>("attempt")?);
-    Ok(DocumentRecord {
-        document_id: read_id(row, "document_id")?,
-        patient_id: read_id(row, "patient_id")?,
-        filename: row.try_get("filename")?,
-        status: status.parse().map_err(|_| StoreError::Unreadable("status"))?,
-        reason: row.try_get("reason")?,
-        attempt: attempt.map_err(|_| StoreError::Unreadable("attempt"))?,
-        updated_at: as_u64(row, "updated_at")?,
-    })
-}
-
-/// A row of a newer version must not hide all others.
-fn skip_unreadable(record: Result<DocumentRecord, StoreError>) -> Option<Result<DocumentRecord, StoreError>> {
-    match record {
-        Err(StoreError::Unreadable(column)) => {
-            tracing::warn!(column, "a document was left out: this version cannot read it");
-            None
-        }
-        record => Some(record),
-    }
-}
-
-fn read_upload(row: &SqliteRow) -> Result<Upload, StoreError> {
-    Ok(Upload {
-        document_id: read_id(row, "document_id")?,
-        patient_id: read_id(row, "patient_id")?,
-        filename: row.try_get("filename")?,
-        content_type: row.try_get("content_type")?,
-        size: as_u64(row, "size")?,
-        case_id: read_optional_id(row, "case_id")?,
-        procedure_code: read_optional_id(row, "procedure_code")?,
-    })
-}
-
-fn read_requirement(row: &SqliteRow) -> Result<Requirement, StoreError> {
-    let document_type: String = row.try_get("document_type")?;
-    let document_type = serde_json::from_value(document_type.into());
-    let max_age_days: Option<i64> = row.try_get("max_age_days")?;
-    Ok(Requirement {
-        id: row.try_get("requirement_id")?,
-        title: row.try_get("title")?,
-        document_type: document_type.map_err(|_| StoreError::Unreadable("document_type"))?,
-        max_age_days: max_age_days.and_then(|days| u32::try_from(days).ok()),
-    })
 }

@@ -9,6 +9,8 @@ mod first_light;
 mod hostile;
 mod moody_redis;
 mod outage;
+mod postgres_outage;
 mod shutdown;
 mod stopped_midway;
+mod their_statuses;
 mod two_instances;

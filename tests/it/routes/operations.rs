@@ -13,7 +13,7 @@ use crate::support::{
 
 const STREAM: &str = "/api/v1/patients/p1/documents/stream";
 /// What operators build dashboards and alerts on; a family shows with its first sample.
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 13] = [
     "tidings_streams_open",
     "tidings_stream_ends_total",
     "tidings_streams_declined_total",
@@ -23,6 +23,7 @@ const NAMES: [&str; 12] = [
     "tidings_events_sent_total",
     "tidings_replays_total",
     "tidings_status_reads_total",
+    "tidings_status_rows_left_out_total",
     "tidings_source_up",
     "tidings_documents_ended_total",
     "tidings_requests_refused_total",

@@ -1,4 +1,8 @@
 //! The behaviour every document store has to show, and the databases that show it.
 
+mod plan;
+mod pooler;
+mod postgres;
 mod sqlite;
+mod status_sql;
 mod suite;

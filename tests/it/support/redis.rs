@@ -85,7 +85,8 @@ impl Drop for Redis {
     }
 }
 
-fn free_port() -> u16 {
+/// A port that nobody listens on for the moment.
+pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 

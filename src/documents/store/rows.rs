@@ -1,0 +1,129 @@
+//! Rows as every database gives them, before their words and numbers are checked.
+
+use sqlx::FromRow;
+
+use super::{StoreError, Upload};
+use crate::{
+    documents::{matching::Requirement, status::DocumentRecord},
+    event::Id,
+};
+
+/// What a status query reads of one document.
+#[derive(FromRow)]
+pub(super) struct RecordRow {
+    document_id: String,
+    patient_id: String,
+    filename: Option<String>,
+    status: String,
+    reason: Option<String>,
+    attempt: i64,
+    updated_at: i64,
+}
+
+/// An upload, as announced or as it stands in its document.
+#[derive(FromRow)]
+pub(super) struct UploadRow {
+    document_id: String,
+    patient_id: String,
+    filename: String,
+    content_type: String,
+    size: i64,
+    case_id: Option<String>,
+    procedure_code: Option<String>,
+}
+
+/// A document with all that is needed to go on with it.
+#[derive(FromRow)]
+pub(super) struct UnfinishedRow {
+    #[sqlx(flatten)]
+    upload: UploadRow,
+    #[sqlx(flatten)]
+    record: RecordRow,
+}
+
+/// What a procedure asks for.
+#[derive(FromRow)]
+pub(super) struct RequirementRow {
+    requirement_id: String,
+    title: String,
+    document_type: String,
+    max_age_days: Option<i64>,
+}
+
+impl RecordRow {
+    pub(super) fn read(self) -> Result<DocumentRecord, StoreError> {
+        Ok(DocumentRecord {
+            document_id: id(&self.document_id, "document_id")?,
+            patient_id: id(&self.patient_id, "patient_id")?,
+            filename: self.filename,
+            status: self.status.parse().map_err(|_| StoreError::Unreadable("status"))?,
+            reason: self.reason,
+            attempt: u32::try_from(self.attempt).map_err(|_| StoreError::Unreadable("attempt"))?,
+            updated_at: unsigned(self.updated_at, "updated_at")?,
+        })
+    }
+
+    /// Reads what this version can read: a row of a newer one must not hide all others.
+    pub(super) fn read_all(rows: Vec<Self>) -> Result<Vec<DocumentRecord>, StoreError> {
+        rows.into_iter().map(Self::read).filter_map(skip_unreadable).collect()
+    }
+}
+
+impl UploadRow {
+    pub(super) fn read(self) -> Result<Upload, StoreError> {
+        Ok(Upload {
+            document_id: id(&self.document_id, "document_id")?,
+            patient_id: id(&self.patient_id, "patient_id")?,
+            filename: self.filename,
+            content_type: self.content_type,
+            size: unsigned(self.size, "size")?,
+            case_id: optional_id(self.case_id.as_deref(), "case_id")?,
+            procedure_code: optional_id(self.procedure_code.as_deref(), "procedure_code")?,
+        })
+    }
+}
+
+impl UnfinishedRow {
+    pub(super) fn read(self) -> Result<(Upload, DocumentRecord), StoreError> {
+        Ok((self.upload.read()?, self.record.read()?))
+    }
+}
+
+impl RequirementRow {
+    pub(super) fn read(self) -> Result<Requirement, StoreError> {
+        let document_type = serde_json::from_value(self.document_type.into());
+        Ok(Requirement {
+            id: self.requirement_id,
+            title: self.title,
+            document_type: document_type.map_err(|_| StoreError::Unreadable("document_type"))?,
+            max_age_days: self.max_age_days.and_then(|days| u32::try_from(days).ok()),
+        })
+    }
+}
+
+/// Writes a number for a database, which has no unsigned ones.
+pub(super) fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn unsigned(number: i64, column: &'static str) -> Result<u64, StoreError> {
+    u64::try_from(number).map_err(|_| StoreError::Unreadable(column))
+}
+
+fn id(text: &str, column: &'static str) -> Result<Id, StoreError> {
+    Id::parse(text).map_err(|_| StoreError::Unreadable(column))
+}
+
+fn optional_id(text: Option<&str>, column: &'static str) -> Result<Option<Id>, StoreError> {
+    text.map(|text| id(text, column)).transpose()
+}
+
+fn skip_unreadable(record: Result<DocumentRecord, StoreError>) -> Option<Result<DocumentRecord, StoreError>> {
+    match record {
+        Err(StoreError::Unreadable(column)) => {
+            tracing::warn!(column, "a document was left out: this version cannot read it");
+            None
+        }
+        record => Some(record),
+    }
+}
