@@ -56,7 +56,9 @@ impl App {
         let base =
             Base { config, clock: Clock::System, metrics: Arc::default(), stop: CancellationToken::new() };
         let store = open_store(&config.storage, base.clock).await?;
-        let files = open_files(&config.storage)?;
+        let files = Files::open(&config.storage.files, Arc::clone(&base.metrics))
+            .await
+            .context("use the place that STORAGE_URL names for files")?;
         let broker = base.open_broker();
         let emitter = Emitter::start(
             Arc::clone(&broker),
@@ -219,12 +221,6 @@ impl Base<'_> {
         };
         Streams::new(hub, statuses, pulse, self.clock, Arc::clone(&self.metrics), settings, shutdown)
     }
-}
-
-fn open_files(config: &StorageConfig) -> anyhow::Result<Files> {
-    let folder = &config.files;
-    Files::in_folder(folder)
-        .with_context(|| format!("use the folder {} for files (STORAGE_URL)", folder.display()))
 }
 
 async fn open_store(config: &StorageConfig, clock: Clock) -> anyhow::Result<SqliteStore> {

@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use url::Url;
 
-use super::variables::{ConfigError, Variables, wrong};
+use super::{
+    bucket::BucketConfig,
+    variables::{ConfigError, Variables, wrong},
+};
 
 /// Where documents and files are kept.
 #[derive(Clone, Debug)]
@@ -15,8 +18,17 @@ pub struct StorageConfig {
     pub database_direct_url: Option<String>,
     /// `MIGRATE_ON_START`: whether `serve` brings the tables up to date. Default true.
     pub migrate_on_start: bool,
-    /// `STORAGE_URL`: `file:///absolute/path`. Default the folder `data/files`.
-    pub files: PathBuf,
+    /// `STORAGE_URL`: `file:///absolute/path` or `s3://bucket/prefix`. Default the folder `data/files`.
+    pub files: FilesConfig,
+}
+
+/// Where uploaded files are kept.
+#[derive(Clone, Debug)]
+pub enum FilesConfig {
+    /// In a folder of this machine; it is made.
+    Folder(PathBuf),
+    /// In a bucket: browsers put files straight there.
+    Bucket(BucketConfig),
 }
 
 impl StorageConfig {
@@ -43,9 +55,19 @@ fn database_url(variables: &Variables, name: &'static str) -> Result<Option<Stri
     }
 }
 
-fn files(variables: &Variables) -> Result<PathBuf, ConfigError> {
-    let Some(text) = variables.text("STORAGE_URL") else { return Ok("data/files".into()) };
-    let path =
-        Url::parse(text).ok().filter(|url| url.scheme() == "file").and_then(|url| url.to_file_path().ok());
-    path.ok_or_else(|| wrong("STORAGE_URL", text, "a URL of the form file:///absolute/path"))
+/// A refused URL is not shown: it may hold a password.
+fn files(variables: &Variables) -> Result<FilesConfig, ConfigError> {
+    let Some(text) = variables.text("STORAGE_URL") else {
+        return Ok(FilesConfig::Folder("data/files".into()));
+    };
+    let refused = || {
+        let held = text.split_once("://").map_or("without a scheme", |(scheme, _)| scheme);
+        wrong("STORAGE_URL", held, "a URL of the form file:///absolute/path or s3://bucket/prefix")
+    };
+    let url = Url::parse(text).map_err(|_| refused())?;
+    match url.scheme() {
+        "file" => url.to_file_path().map(FilesConfig::Folder).map_err(|()| refused()),
+        "s3" => BucketConfig::read(variables, &url).map(FilesConfig::Bucket),
+        _ => Err(refused()),
+    }
 }

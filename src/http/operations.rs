@@ -16,6 +16,8 @@ pub(super) async fn healthz() -> &'static str {
 }
 
 /// Says of each source whether it answers; 503 when one does not.
+///
+/// Of a bucket it tells how the last call went: streams do not need it, so it makes nobody unready.
 pub(super) async fn readyz(State(parts): State<Shared>) -> Response {
     let sources = [
         (parts.hub.source_name(), *parts.hub.source_state().borrow()),
@@ -28,7 +30,11 @@ pub(super) async fn readyz(State(parts): State<Shared>) -> Response {
         .into_iter()
         .map(|(name, is_up)| (name.to_owned(), json!({ "state": state(is_up) })))
         .collect();
-    (status, Json(json!({ "ready": is_ready, "sources": sources }))).into_response()
+    let mut answer = json!({ "ready": is_ready, "sources": sources });
+    if let Some(is_up) = parts.files.is_answering() {
+        answer["files"] = json!({ "state": state(is_up) });
+    }
+    (status, Json(answer)).into_response()
 }
 
 /// Shows every count in the Prometheus text format.

@@ -101,6 +101,8 @@ pub struct Metrics {
     pub redis_calls: Family<OutcomeLabels, Counter>,
     /// Bytes of bodies to and from Redis by direction: `sent` or `received`.
     pub redis_bytes: Family<DirectionLabels, Counter>,
+    /// Calls to the file store by outcome: `ok`, `denied`, `timeout` or `failed`.
+    pub file_calls: Family<OutcomeLabels, Counter>,
 }
 
 /// Counts a stream as open until dropped.
@@ -130,6 +132,7 @@ impl Default for Metrics {
             redis_commands: add(&mut registry, "redis_commands", "Redis commands as Upstash bills them"),
             redis_calls: add(&mut registry, "redis_calls", "Calls to Redis by outcome"),
             redis_bytes: add(&mut registry, "redis_bytes", "Bytes of bodies to and from Redis"),
+            file_calls: add(&mut registry, "file_calls", "Calls to the file store by outcome"),
             registry,
         };
         metrics.show_zeros();
@@ -162,6 +165,9 @@ impl Metrics {
         }
         for reason in ["finished", "overloaded"] {
             show_reason(&self.streams_declined, reason);
+        }
+        for outcome in ["ok", "denied", "timeout", "failed"] {
+            drop(self.file_calls.get_or_create(&OutcomeLabels { outcome }));
         }
         for (family, outcomes) in [
             (&self.replays, ["whole", "gap"]),
@@ -232,6 +238,11 @@ impl Metrics {
     /// Counts bytes of a body: `sent` to Redis, or `received`.
     pub fn redis_carried(&self, direction: &'static str, bytes: usize) {
         self.redis_bytes.get_or_create(&DirectionLabels { direction }).inc_by(bytes as u64);
+    }
+
+    /// Counts a call to the file store.
+    pub fn files_called(&self, outcome: &'static str) {
+        count_outcome(&self.file_calls, outcome);
     }
 
     /// Counts a stream as open until the answer is dropped.
