@@ -62,7 +62,9 @@ impl App {
         let base =
             Base { config, clock: Clock::System, metrics: Arc::default(), stop: CancellationToken::new() };
         let store = base.open_store().await?;
-        let files = open_files(&config.storage)?;
+        let files = Files::open(&config.storage.files, Arc::clone(&base.metrics))
+            .await
+            .context("use the place that STORAGE_URL names for files")?;
         let broker = base.open_broker();
         let emitter = Emitter::start(
             Arc::clone(&broker),
@@ -241,12 +243,6 @@ impl Base<'_> {
         };
         Streams::new(hub, statuses, pulse, self.clock, Arc::clone(&self.metrics), settings, shutdown)
     }
-}
-
-fn open_files(config: &StorageConfig) -> anyhow::Result<Files> {
-    let folder = &config.files;
-    Files::in_folder(folder)
-        .with_context(|| format!("use the folder {} for files (STORAGE_URL)", folder.display()))
 }
 
 /// Brings the tables up to date and says how many migrations are applied; none with `STATUS_SQL`.

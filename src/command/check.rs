@@ -6,9 +6,8 @@ use anyhow::Context;
 
 use crate::{
     clock::Clock,
-    config::{BrokerConfig, Config},
+    config::{BrokerConfig, Config, FilesConfig},
     documents::{self, DatabaseUrl, Files, StatusSql, StatusSqlError},
-    event::Id,
     upstash::{Command, RedisRest},
 };
 
@@ -84,11 +83,17 @@ fn cure(url: &DatabaseUrl) -> String {
 }
 
 async fn check_files(config: &Config) -> anyhow::Result<String> {
-    let folder = &config.storage.files;
-    let files = Files::in_folder(folder)?;
-    let probe = Id::random();
-    let bytes = futures::stream::iter([Ok::<_, std::io::Error>("probe".into())]);
-    files.put(&probe, bytes, 5, std::future::ready(true)).await?;
-    files.remove(&probe).await?;
-    Ok(format!("{}: can be written", folder.display()))
+    let files = Files::open(&config.storage.files, Arc::default()).await?;
+    let began = Instant::now();
+    files.try_out().await.map_err(|error| match error.cure() {
+        Some(cure) => anyhow::anyhow!("{}; {cure}", error.kind()),
+        None => anyhow::anyhow!(error.kind()),
+    })?;
+    Ok(match &config.storage.files {
+        FilesConfig::Folder(folder) => format!("{}: can be written", folder.display()),
+        FilesConfig::Bucket(bucket) => {
+            let (name, origin) = (&bucket.name, files.upload_origin().unwrap_or_default());
+            format!("s3://{name} at {origin}: can be used, in {} ms", began.elapsed().as_millis())
+        }
+    })
 }

@@ -5,6 +5,7 @@
 
 mod access;
 mod broker;
+mod bucket;
 mod database;
 mod server;
 mod statuses;
@@ -14,8 +15,9 @@ mod variables;
 
 pub use access::{AccessConfig, Environment};
 pub use broker::{BrokerConfig, UpstashConfig};
+pub use bucket::BucketConfig;
 pub use server::ServerConfig;
-pub use storage::StorageConfig;
+pub use storage::{FilesConfig, StorageConfig};
 pub use streams::StreamsConfig;
 pub use variables::{ConfigError, Variables};
 
@@ -97,7 +99,8 @@ mod tests {
             ("DATABASE_DIRECT_URL", "postgres://host/c", "DATABASE_URL"),
             ("STATUS_SQL", "SELECT 1", "postgres://"),
             ("STATUS_MAP", "done=complete", "STATUS_SQL"),
-            ("STORAGE_URL", "s3://bucket", "file:///"),
+            ("STORAGE_URL", "gs://bucket", "file:///"),
+            ("STORAGE_URL", "s3://no_bucket", "s3://bucket"),
             ("HEARTBEAT_INTERVAL_MS", "0", "100 to 60000"),
             ("STREAM_MAX_SECONDS", "-1", "5 to 3600"),
             ("EVENT_TTL_SECONDS", "5", "180 to 86400"),

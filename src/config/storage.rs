@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use url::Url;
 
 use super::{
+    bucket::BucketConfig,
     database::{database_direct_url, database_url},
     statuses::status_sql,
     variables::{ConfigError, Variables, wrong},
@@ -22,8 +23,17 @@ pub struct StorageConfig {
     pub status_sql: Option<StatusSqlSettings>,
     /// `MIGRATE_ON_START`: whether `serve` brings the tables up to date. Default true.
     pub migrate_on_start: bool,
-    /// `STORAGE_URL`: `file:///absolute/path`. Default the folder `data/files`.
-    pub files: PathBuf,
+    /// `STORAGE_URL`: `file:///absolute/path` or `s3://bucket/prefix`. Default the folder `data/files`.
+    pub files: FilesConfig,
+}
+
+/// Where uploaded files are kept.
+#[derive(Clone, Debug)]
+pub enum FilesConfig {
+    /// In a folder of this machine; it is made.
+    Folder(PathBuf),
+    /// In a bucket: browsers put files straight there.
+    Bucket(BucketConfig),
 }
 
 impl StorageConfig {
@@ -39,9 +49,19 @@ impl StorageConfig {
     }
 }
 
-fn files(variables: &Variables) -> Result<PathBuf, ConfigError> {
-    let Some(text) = variables.text("STORAGE_URL") else { return Ok("data/files".into()) };
-    let path =
-        Url::parse(text).ok().filter(|url| url.scheme() == "file").and_then(|url| url.to_file_path().ok());
-    path.ok_or_else(|| wrong("STORAGE_URL", text, "a URL of the form file:///absolute/path"))
+/// A refused URL is not shown: it may hold a password.
+fn files(variables: &Variables) -> Result<FilesConfig, ConfigError> {
+    let Some(text) = variables.text("STORAGE_URL") else {
+        return Ok(FilesConfig::Folder("data/files".into()));
+    };
+    let refused = || {
+        let held = text.split_once("://").map_or("without a scheme", |(scheme, _)| scheme);
+        wrong("STORAGE_URL", held, "a URL of the form file:///absolute/path or s3://bucket/prefix")
+    };
+    let url = Url::parse(text).map_err(|_| refused())?;
+    match url.scheme() {
+        "file" => url.to_file_path().map(FilesConfig::Folder).map_err(|()| refused()),
+        "s3" => BucketConfig::read(variables, &url).map(FilesConfig::Bucket),
+        _ => Err(refused()),
+    }
 }

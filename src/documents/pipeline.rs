@@ -3,12 +3,16 @@
 //! Each step is told twice: as an event at once, and as a status in the store. The emitter is
 //! flushed before an end is written, so that the steps are there when the outcome is.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    hash::{BuildHasher, RandomState},
+    sync::Arc,
+    time::Duration,
+};
 
 use backon::{ExponentialBuilder, Retryable};
 use bytes::Bytes;
 use tokio::{
-    sync::{Semaphore, SemaphorePermit},
+    sync::{Mutex, Semaphore, SemaphorePermit},
     task::spawn_blocking,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -30,6 +34,8 @@ use crate::{
 const FLUSH_WITHIN: Duration = Duration::from_secs(2);
 /// Documents read or analyzed at once.
 const WORKED_ON_AT_ONCE: usize = 2;
+/// Confirms under way at once, at most; two of one document never are.
+const CONFIRMED_AT_ONCE: usize = 64;
 /// Fewer letters than this in a whole document are no text layer.
 const LEAST_LETTERS: usize = 20;
 
@@ -46,6 +52,9 @@ struct Shared {
     reader: TextLayerReader,
     /// Reading and analyzing keep a core busy and a file in memory.
     turns: Semaphore,
+    /// A document has one of these; few share it.
+    confirms: [Mutex<()>; CONFIRMED_AT_ONCE],
+    places: RandomState,
     work: TaskTracker,
     stop: CancellationToken,
     metrics: Arc<Metrics>,
@@ -55,18 +64,15 @@ struct Shared {
 /// Tells why an upload could not be confirmed.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfirmError {
-    /// Its file has not been put.
-    #[error("the file is not there")]
-    FileMissing,
     /// The server goes down.
     #[error("the server goes down")]
     Interrupted,
     /// The document store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The file store failed.
+    /// Its file cannot be taken.
     #[error(transparent)]
-    Files(#[from] FileError),
+    File(#[from] FileError),
 }
 
 /// Why a document failed: a code for programs and words for patients, both without health data.
@@ -89,13 +95,17 @@ impl Pipeline {
     ) -> Self {
         let (turns, work, stop) =
             (Semaphore::new(WORKED_ON_AT_ONCE), TaskTracker::new(), CancellationToken::new());
-        Self { shared: Arc::new(Shared { store, files, emitter, reader, turns, work, stop, metrics, clock }) }
+        let confirms = std::array::from_fn(|_| Mutex::default());
+        let places = RandomState::new();
+        let shared =
+            Shared { store, files, emitter, reader, turns, confirms, places, work, stop, metrics, clock };
+        Self { shared: Arc::new(shared) }
     }
 
     /// Makes the document of an upload and starts the work on it; again changes nothing.
     ///
     /// # Errors
-    /// [`ConfirmError`] when the file is not there or a store fails.
+    /// [`ConfirmError`] when the file is not there, is not the one announced, or a store fails.
     pub async fn confirm_upload(&self, upload: &Upload) -> Result<(), ConfirmError> {
         // A task of its own: a client that leaves in the middle must not leave a document nobody works on.
         let (pipeline, upload) = (self.clone(), upload.clone());
@@ -104,13 +114,21 @@ impl Pipeline {
     }
 
     async fn confirm(&self, upload: &Upload) -> Result<(), ConfirmError> {
-        if self.shared.store.document(&upload.document_id).await?.is_some() {
+        let _turn = self.shared.confirm_of(&upload.document_id).lock().await;
+        let store = &self.shared.store;
+        if store.document(&upload.document_id).await?.is_some() {
             return Ok(());
         }
-        if !self.shared.files.holds(&upload.document_id).await? {
-            return Err(ConfirmError::FileMissing);
+        let is_unconfirmed = async { matches!(store.document(&upload.document_id).await, Ok(None)) };
+        match self.shared.files.take(&upload.document_id, upload.size, is_unconfirmed).await {
+            Err(FileError::NotWanted) if store.document(&upload.document_id).await?.is_some() => {
+                return Ok(());
+            }
+            // The store failed when it was asked, and is back.
+            Err(FileError::NotWanted) => return Err(StoreError::Timeout.into()),
+            taken => taken?,
         }
-        if self.shared.store.confirm(upload).await? {
+        if store.confirm(upload).await? {
             self.start(upload.clone(), 1);
         }
         Ok(())
@@ -146,6 +164,13 @@ impl Pipeline {
     }
 }
 
+impl Shared {
+    fn confirm_of(&self, document: &Id) -> &Mutex<()> {
+        let hash = self.places.hash_one(document.as_str());
+        &self.confirms[usize::try_from(hash % CONFIRMED_AT_ONCE as u64).unwrap_or_default()]
+    }
+}
+
 /// One attempt at one document.
 struct Job {
     shared: Arc<Shared>,
@@ -156,6 +181,7 @@ struct Job {
 impl Job {
     async fn run(self) {
         self.emit(Stage::UploadReceived, None);
+        self.clear_incoming().await;
         let outcome = match self.read_inline().await {
             Ok(text) => self.run_post_ocr_pipeline(text).await,
             Err(failure) => Err(failure),
@@ -180,10 +206,22 @@ impl Job {
         Ok(layer.text)
     }
 
-    async fn file(&self) -> Result<Bytes, &'static str> {
-        match self.shared.files.read(&self.upload.document_id).await {
-            Ok(Some(file)) => Ok(file),
-            Ok(None) => Err("file_missing"),
+    /// A process that died between confirm and here has left this to the next one.
+    async fn clear_incoming(&self) {
+        if let Err(error) = self.shared.files.clear_incoming(&self.upload.document_id).await {
+            tracing::warn!(kind = error.kind(), "an incoming file could not be removed");
+        }
+    }
+
+    /// Reads the file. Between two tries nobody's turn is held up.
+    async fn file(&self) -> Result<(Bytes, SemaphorePermit<'_>), &'static str> {
+        let read = async || {
+            let turn = self.turn().await;
+            self.shared.files.read(&self.upload.document_id).await.map(|file| (file, turn))
+        };
+        match read.retry(pauses()).when(FileError::may_pass).await {
+            Ok((Some(file), turn)) => Ok((file, turn)),
+            Ok((None, _)) => Err("file_missing"),
             Err(error) => {
                 tracing::error!(kind = error.kind(), "a file could not be read");
                 Err("internal")
@@ -193,8 +231,7 @@ impl Job {
 
     /// Waits for its turn before it takes the file into memory.
     async fn read_text_layer(&self) -> Result<TextLayer, &'static str> {
-        let _turn = self.turn().await;
-        let file = self.file().await?;
+        let (file, _turn) = self.file().await?;
         check_type(&file)?;
         let layer = self.shared.reader.read(file).await;
         layer.map_err(|error| {
@@ -284,15 +321,18 @@ impl Job {
 async fn retried<T, F: Future<Output = Result<T, StoreError>>>(
     call: impl FnMut() -> F,
 ) -> Result<T, &'static str> {
-    let pauses = ExponentialBuilder::default()
-        .with_jitter()
-        .with_min_delay(Duration::from_millis(100))
-        .with_max_delay(Duration::from_secs(5))
-        .with_max_times(10);
-    call.retry(pauses).await.map_err(|error| {
+    call.retry(pauses()).await.map_err(|error| {
         tracing::error!(error = &error as &dyn std::error::Error, "the document store failed");
         "internal"
     })
+}
+
+fn pauses() -> ExponentialBuilder {
+    ExponentialBuilder::default()
+        .with_jitter()
+        .with_min_delay(Duration::from_millis(100))
+        .with_max_delay(Duration::from_secs(5))
+        .with_max_times(10)
 }
 
 /// Looks at the bytes, not at what the file is said to be.

@@ -19,6 +19,8 @@ pub(super) async fn healthz() -> &'static str {
 }
 
 /// Says of each source whether it answers; 503 when one does not.
+///
+/// Of a bucket it tells how the last call went: streams do not need it, so it makes nobody unready.
 pub(super) async fn readyz(State(parts): State<Shared>) -> Response {
     let sources = [
         (parts.hub.source_name(), *parts.hub.source_state().borrow()),
@@ -32,7 +34,11 @@ pub(super) async fn readyz(State(parts): State<Shared>) -> Response {
     };
     let sources: serde_json::Map<_, _> =
         sources.into_iter().map(|(name, is_up)| (name.to_owned(), state(is_up))).collect();
-    (status, Json(json!({ "ready": is_ready, "sources": sources }))).into_response()
+    let mut answer = json!({ "ready": is_ready, "sources": sources });
+    if let Some(is_up) = parts.files.is_answering() {
+        answer["files"] = json!({ "state": if is_up { "up" } else { "down" } });
+    }
+    (status, Json(answer)).into_response()
 }
 
 /// Shows every count in the Prometheus text format.

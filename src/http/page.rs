@@ -1,17 +1,19 @@
 //! The page on `/`, built into the binary.
 
 use axum::{
-    extract::Path,
+    extract::{Path, State},
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 
+use super::Shared;
+
 const HTML: &str = "text/html; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 const STYLE: &str = "text/css; charset=utf-8";
-/// The page loads its own files and talks to its own host only.
+/// The page loads its own files and talks to its own host only; uploads may go to one more.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; \
-                      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+                      base-uri 'none'; form-action 'none'; frame-ancestors 'none'; connect-src 'self'";
 
 /// What the page is made of: name, media type, text.
 const FILES: [(&str, &str, &str); 10] = [
@@ -28,10 +30,15 @@ const FILES: [(&str, &str, &str); 10] = [
 ];
 
 /// Shows the page.
-pub(super) async fn index() -> Response {
+pub(super) async fn index(State(parts): State<Shared>) -> Response {
     let mut answer = give(HTML, include_str!("page/index.html"));
-    answer.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    answer.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy(parts.files.upload_origin()));
     answer
+}
+
+fn policy(upload_origin: Option<&str>) -> HeaderValue {
+    let with_uploads = upload_origin.and_then(|origin| format!("{POLICY} {origin}").parse().ok());
+    with_uploads.unwrap_or(HeaderValue::from_static(POLICY))
 }
 
 /// Gives one file of the page.

@@ -61,15 +61,33 @@ pub(super) async fn presign(
         grant.require(&Channel::chat(case.clone()))?;
     }
     parts.store.announce(&upload).await.map_err(store_failed)?;
-    let (token, expires) = parts.access.sign_upload(&upload.document_id, UPLOAD_WITHIN);
+    let place = upload_place(&parts, &upload.document_id).await?;
     let answer = json!({
         "document_id": upload.document_id,
-        "upload_url": format!("/api/v1/uploads/{}/file?token={token}", upload.document_id),
+        "upload_url": place.url,
         "method": "PUT",
         "headers": {},
-        "expires_at": to_rfc3339(expires * 1_000),
+        "expires_at": to_rfc3339(place.expires * 1_000),
     });
     Ok(Json(answer).into_response())
+}
+
+/// Where a file may be put, and until when in seconds since the Unix epoch.
+struct UploadPlace {
+    url: String,
+    expires: u64,
+}
+
+/// Signs a URL of the bucket, or of this server where files are kept in a folder.
+async fn upload_place(parts: &Shared, document: &Id) -> Result<UploadPlace, Problem> {
+    let (token, expires) = parts.access.sign_upload(document, UPLOAD_WITHIN);
+    let signed =
+        parts.files.upload_url(document, UPLOAD_WITHIN).await.map_err(|error| files_failed(&error))?;
+    let url = match signed {
+        Some(url) => url.to_string(),
+        None => format!("/api/v1/uploads/{document}/file?token={token}"),
+    };
+    Ok(UploadPlace { url, expires })
 }
 
 /// Takes the file itself; the URL is the right to put it.
@@ -81,28 +99,24 @@ pub(super) async fn put_file(
     body: Body,
 ) -> Result<StatusCode, Problem> {
     let document = parse_id("document_id", &document)?;
+    if parts.files.upload_origin().is_some() {
+        return Err(not_here());
+    }
     let token = query_token(query.as_deref());
     parts.access.check_upload(&document, token.as_deref().unwrap_or_default())?;
     let upload = parts.store.upload(&document).await.map_err(store_failed)?.ok_or_else(unknown)?;
     let announced =
         headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    if announced.is_some_and(|length| length > upload.size) {
-        return Err(larger_than_announced(&upload));
+    if let Some(held) = announced.filter(|length| *length != upload.size) {
+        return Err(put_refused(&FileError::WrongSize { held }, &upload));
     }
     if parts.store.document(&document).await.map_err(store_failed)?.is_some() {
         return Err(confirmed_already());
     }
     // The file may be on its way for minutes: meanwhile the document may be confirmed with another.
     let is_unconfirmed = async { matches!(parts.store.document(&document).await, Ok(None)) };
-    match parts.files.put(&document, body.into_data_stream(), upload.size, is_unconfirmed).await {
-        Ok(()) => Ok(StatusCode::OK),
-        Err(FileError::NotWanted) => Err(confirmed_already()),
-        Err(FileError::TooLarge) => Err(larger_than_announced(&upload)),
-        Err(FileError::Interrupted) => {
-            Err(Problem::bad_request("The file did not arrive whole; put it again."))
-        }
-        Err(error @ FileError::Storage(_)) => Err(files_failed(&error)),
-    }
+    let put = parts.files.put(&document, body.into_data_stream(), upload.size, is_unconfirmed).await;
+    put.map(|()| StatusCode::OK).map_err(|error| put_refused(&error, &upload))
 }
 
 /// Confirms that the file is there and starts the work on it; again changes nothing.
@@ -120,12 +134,9 @@ pub(super) async fn confirm(
         return Err(unknown());
     }
     parts.pipeline.confirm_upload(&upload).await.map_err(|error| match error {
-        ConfirmError::FileMissing => {
-            Problem::conflict("The file is not there yet: PUT it to the upload_url first.")
-        }
         ConfirmError::Interrupted => Problem::unavailable("The server goes down; confirm again."),
         ConfirmError::Store(error) => store_failed(error),
-        ConfirmError::Files(error) => files_failed(&error),
+        ConfirmError::File(error) => confirm_refused(&error, &upload),
     })?;
     let token = token_for(&parts, &grant, &channel);
     let answer = json!({
@@ -185,8 +196,40 @@ fn confirmed_already() -> Problem {
     Problem::conflict("This document is confirmed; its file cannot change any more.")
 }
 
-fn larger_than_announced(upload: &Upload) -> Problem {
-    Problem::too_large(format!("The file is larger than the {} bytes announced at presign.", upload.size))
+fn put_refused(error: &FileError, upload: &Upload) -> Problem {
+    match error {
+        FileError::NotWanted => confirmed_already(),
+        FileError::TooLarge => {
+            let detail = format!("The file is larger than the {} bytes announced at presign.", upload.size);
+            Problem::too_large(detail)
+        }
+        FileError::WrongSize { held } if *held > upload.size => Problem::too_large(sizes(*held, upload)),
+        FileError::WrongSize { held } => Problem::bad_request(sizes(*held, upload)),
+        FileError::NotHere => not_here(),
+        FileError::Interrupted | FileError::Missing => {
+            Problem::bad_request("The file did not arrive whole; put it again.")
+        }
+        FileError::Timeout | FileError::Storage(_) => files_failed(error),
+    }
+}
+
+fn confirm_refused(error: &FileError, upload: &Upload) -> Problem {
+    match error {
+        FileError::Missing => Problem::conflict("The file is not there yet: PUT it to the upload_url first."),
+        FileError::WrongSize { held } if *held > upload.size => Problem::too_large(sizes(*held, upload)),
+        FileError::WrongSize { held } => Problem::conflict(sizes(*held, upload)),
+        other => files_failed(other),
+    }
+}
+
+fn sizes(held: u64, upload: &Upload) -> String {
+    format!("The file has {held} bytes, {} were announced at presign; nothing of it is kept.", upload.size)
+}
+
+fn not_here() -> Problem {
+    Problem::not_found(
+        "This server takes no files itself: PUT the file to the upload_url that presign answers.",
+    )
 }
 
 fn unknown() -> Problem {
@@ -194,7 +237,7 @@ fn unknown() -> Problem {
 }
 
 fn files_failed(error: &FileError) -> Problem {
-    tracing::error!(kind = error.kind(), "the file store failed");
+    tracing::error!(kind = error.kind(), cure = error.cure(), "the file store failed");
     Problem::unavailable("The file store does not answer; try again later.")
 }
 

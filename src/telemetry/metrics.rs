@@ -108,6 +108,8 @@ pub struct Metrics {
     /// Wake-up messages by what came of them: `taken` without a read, `read`, `drained`, `known`,
     /// `not_watched`, `unreadable`.
     pub wakes: Family<OutcomeLabels, Counter>,
+    /// Calls to the file store by outcome: `ok`, `denied`, `timeout` or `failed`.
+    pub file_calls: Family<OutcomeLabels, Counter>,
 }
 
 /// Counts a stream as open until dropped.
@@ -144,6 +146,7 @@ impl Default for Metrics {
             redis_bytes: add(&mut registry, "redis_bytes", "Bytes of bodies to and from Redis"),
             wake_up: add(&mut registry, "wake_up", "1 while the wake-up subscription stands"),
             wakes: add(&mut registry, "wakes", "Wake-up messages by what came of them"),
+            file_calls: add(&mut registry, "file_calls", "Calls to the file store by outcome"),
             registry,
         };
         metrics.show_zeros();
@@ -179,6 +182,9 @@ impl Metrics {
         }
         for reason in ["other_patient", "unknown_status", "unreadable", "refused_id"] {
             show_reason(&self.status_rows_left_out, reason);
+        }
+        for outcome in ["ok", "denied", "timeout", "failed"] {
+            drop(self.file_calls.get_or_create(&OutcomeLabels { outcome }));
         }
         for (family, outcomes) in [
             (&self.replays, ["whole", "gap"]),
@@ -264,6 +270,11 @@ impl Metrics {
     /// Counts a wake-up message.
     pub fn woke(&self, outcome: &'static str) {
         count_outcome(&self.wakes, outcome);
+    }
+
+    /// Counts a call to the file store.
+    pub fn files_called(&self, outcome: &'static str) {
+        count_outcome(&self.file_calls, outcome);
     }
 
     /// Counts a stream as open until the answer is dropped.

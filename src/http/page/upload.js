@@ -138,7 +138,7 @@ function sendFile(card, { upload_url, method = 'PUT', headers = {} }) {
     for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
     request.upload.onprogress = ({ loaded, total }) => showSent(card, (100 * loaded) / total);
     request.onload = () => (request.status < 300 ? resolve() : reject(sendingProblem(request)));
-    request.onerror = () => reject(sendingProblem(request));
+    request.onerror = () => reject(unsent(upload_url));
     request.send(card.file);
   });
 }
@@ -148,8 +148,16 @@ function showSent(card, percent) {
   if (card.status === 'uploading') showCard(card);
 }
 
+// A browser does not tell a storage that is away from one that does not let this page in.
+function unsent(url) {
+  const isElsewhere = new URL(url, location.href).origin !== location.origin;
+  const detail = isElsewhere
+    ? 'The storage could not be reached, or does not take files from this page.'
+    : 'The connection was lost.';
+  return { title: 'The file could not be sent', detail };
+}
+
 function sendingProblem({ status, responseText }) {
-  if (status === 0) return { title: 'The file could not be sent', detail: 'The connection was lost.' };
   try {
     const { title, detail } = JSON.parse(responseText);
     if (title) return { title, detail };

@@ -1,5 +1,6 @@
 //! What a person sees: the page in a real browser, against the real server.
 
+mod bucket;
 mod client;
 mod interruptions;
 mod looks;

@@ -142,6 +142,28 @@ async fn a_file_may_not_be_larger_than_was_said() {
 }
 
 #[tokio::test]
+async fn a_file_may_not_be_smaller_than_was_said() {
+    let server = Server::start(&[]);
+    let upload = presign(&server, 1_000).await;
+    let url = upload["upload_url"].as_str().unwrap();
+    let pieces = stream::iter((0..9).map(|_| Ok::<_, std::io::Error>(vec![b'x'; 111])));
+
+    let announced = server.put(url, vec![b'x'; 999]).send().await.unwrap();
+    let streamed = server.put(url, Vec::new()).body(Body::wrap_stream(pieces)).send().await.unwrap();
+    let confirmed =
+        status(server.post("/api/v1/uploads/confirm", &json!({ "document_id": upload["document_id"] })));
+
+    assert_eq!(confirmed.await, 409, "nothing is kept of it");
+    for answer in [announced, streamed] {
+        assert_eq!(answer.status(), 400);
+        let problem: Value = answer.json().await.unwrap();
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(detail.contains("999 bytes") && detail.contains("1000"), "{detail}");
+    }
+    assert_eq!(std::fs::read_dir(server.folder.path().join("data/files")).unwrap().count(), 0);
+}
+
+#[tokio::test]
 async fn an_upload_url_is_good_for_its_own_document_only() {
     let server = Server::start(&[]);
     let upload = presign(&server, 10).await;

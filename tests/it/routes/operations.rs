@@ -13,7 +13,7 @@ use crate::support::{
 
 const STREAM: &str = "/api/v1/patients/p1/documents/stream";
 /// What operators build dashboards and alerts on; a family shows with its first sample.
-const NAMES: [&str; 13] = [
+const NAMES: [&str; 14] = [
     "tidings_streams_open",
     "tidings_stream_ends_total",
     "tidings_streams_declined_total",
@@ -27,6 +27,7 @@ const NAMES: [&str; 13] = [
     "tidings_source_up",
     "tidings_documents_ended_total",
     "tidings_requests_refused_total",
+    "tidings_file_calls_total",
 ];
 
 #[tokio::test]
