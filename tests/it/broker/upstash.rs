@@ -198,6 +198,21 @@ async fn a_flushed_database_is_told_as_a_gap() {
 }
 
 #[tokio::test]
+async fn a_log_that_was_rebuilt_with_lower_ids_is_told_as_a_gap() {
+    let database = Database::empty().await;
+    let watch = watching(&database, &[channel("p1")]).await;
+    database.push(&channel("p1"), &[&event(1)]).await;
+    told(&watch, &channel("p1"), 1).await;
+
+    let log = "tidings:log:doc_progress:p1";
+    database.run(Command::new("DEL").arg(log)).await;
+    database.run(Command::new("XADD").arg(log).args(["5-1", "d", "{\"n\":2}"])).await;
+
+    let news = timeout(Duration::from_secs(15), watch.next()).await.unwrap();
+    assert!(matches!(news, WatchNews::Gap(gap) if gap == channel("p1")));
+}
+
+#[tokio::test]
 async fn a_killed_redis_is_told_as_down_and_its_return_as_up() {
     let mut database = Database::empty().await;
     let watch = watching(&database, &[channel("p1")]).await;

@@ -4,5 +4,6 @@ mod bucket;
 mod client;
 mod interruptions;
 mod looks;
+mod outages;
 mod page;
 mod uploads;

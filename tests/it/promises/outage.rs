@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::support::{
     Server, Viewer,
-    documents::{STAGES, confirm, put},
+    documents::{STAGES, confirm, emit, put},
     redis::{Redis, RedisRest},
     viewer::Message,
 };
@@ -77,4 +77,77 @@ async fn a_job_that_outlives_the_outage_gets_its_steps_after_it_once() {
 
     assert_eq!(stages(&seen), STAGES);
     assert!(seen.iter().any(|message| message.data == json!({ "source": "redis", "state": "up" })));
+}
+
+#[tokio::test]
+async fn thirty_seconds_without_redis_cost_steps_but_no_outcome_and_no_step_twice() {
+    let mut parts = start();
+    let mut viewer = Viewer::open(parts.server.get(STREAM)).await;
+    viewer.until("connected").await;
+    let document = put(&parts.server, "p1", "lab_report.pdf").await;
+    for stage in &STAGES[..3] {
+        emit(&parts.server, "p1", "d1", stage).await;
+    }
+    let mut seen = Vec::new();
+    while stages_of(&seen, "d1").len() < 3 {
+        seen.push(viewer.next().await.unwrap());
+    }
+
+    parts.redis.crash();
+    let crashed = Instant::now();
+    viewer.until("source").await;
+    emit(&parts.server, "p1", "d1", STAGES[3]).await;
+    // Another job runs from its beginning to its end inside the outage.
+    confirm(&parts.server, &document).await;
+    let update = async {
+        loop {
+            let update = viewer.until("document_update").await;
+            if update.text("status") == "complete" {
+                return update;
+            }
+        }
+    };
+    let update = tokio::time::timeout(Duration::from_secs(10), update).await.expect("the outcome comes");
+    assert_eq!(update.text("document_id"), document);
+    assert!(crashed.elapsed() < Duration::from_secs(30));
+    tokio::time::sleep(Duration::from_secs(30).saturating_sub(crashed.elapsed())).await;
+    parts.redis.start_again();
+    for stage in &STAGES[4..] {
+        emit(&parts.server, "p1", "d1", stage).await;
+    }
+
+    // All that Redis held is gone, which is said; what was emitted meanwhile comes now.
+    let restarted = seen.len();
+    while stages_of(&seen, "d1").len() < STAGES.len() {
+        seen.push(viewer.next().await.unwrap());
+    }
+    seen.extend(until_done(&mut viewer).await);
+    assert!(
+        seen[restarted..].iter().any(|message| message.name == "connected" && message.data["gap"] == true)
+    );
+    assert_eq!(stages_of(&seen, "d1"), STAGES);
+    let ended = seen.last().unwrap().data["documents"].as_array().unwrap().clone();
+    assert!(ended.iter().all(|document| document["status"] == "complete"), "{ended:?}");
+}
+
+fn stages_of(seen: &[Message], document: &str) -> Vec<String> {
+    let of_document =
+        |message: &&Message| message.name == "progress" && message.text("document_id") == document;
+    seen.iter().filter(of_document).map(|message| message.text("stage")).collect()
+}
+
+#[tokio::test]
+async fn a_flushed_redis_is_said_as_a_gap_and_the_stream_goes_on() {
+    let parts = start();
+    let mut viewer = Viewer::open(parts.server.get(STREAM)).await;
+    viewer.until("connected").await;
+    emit(&parts.server, "p1", "d1", STAGES[0]).await;
+    viewer.until("progress").await;
+
+    parts.redis.flush().await;
+    let anew = viewer.until("connected").await;
+    assert_eq!((&anew.data["gap"], &anew.data["resumed"]), (&json!(true), &json!(false)));
+    emit(&parts.server, "p1", "d1", STAGES[1]).await;
+
+    assert_eq!(viewer.until("progress").await.text("stage"), STAGES[1]);
 }

@@ -45,6 +45,12 @@ impl Redis {
         assert!(length > 0);
     }
 
+    /// Forgets everything.
+    pub async fn flush(&self) {
+        let flush = redis::cmd("FLUSHALL").to_owned();
+        let _: String = flush.query_async(&mut self.connect().await).await.unwrap();
+    }
+
     /// Publishes as a stranger does.
     pub async fn publish(&self, channel: &str, message: &str) {
         let publish = redis::cmd("PUBLISH").arg(channel).arg(message).to_owned();
