@@ -18,7 +18,7 @@ use bytes::Bytes;
 pub use emitter::{EmitError, Emitter, EmitterLimits, Stored};
 pub use history::History;
 pub use memory::{MemoryBroker, MemoryLimits};
-pub use upstash::{Emit, UpstashBroker, UpstashSettings};
+pub use upstash::{Emit, UpstashBroker, UpstashSettings, hears_itself};
 
 use crate::event::{Channel, EventId};
 

@@ -5,8 +5,9 @@ use std::{process::ExitCode, sync::Arc, time::Instant};
 use anyhow::Context;
 
 use crate::{
+    broker::hears_itself,
     clock::Clock,
-    config::{BrokerConfig, Config, FilesConfig},
+    config::{BrokerConfig, Config, FilesConfig, UpstashConfig},
     documents::{self, DatabaseUrl, Files, StatusSql, StatusSqlError},
     upstash::{Command, RedisRest},
 };
@@ -17,6 +18,11 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
         ("documents", "DATABASE_URL", check_store(config).await),
         ("files", "STORAGE_URL", check_files(config).await),
     ];
+    if let BrokerConfig::Upstash(upstash) = &config.broker
+        && upstash.wake
+    {
+        parts.push(("wake-ups", "UPSTASH_WAKE", check_wake(upstash).await));
+    }
     if let Some(url) = &config.storage.database_direct_url {
         parts.push(("migrations", "DATABASE_DIRECT_URL", check_direct(url).await));
     }
@@ -41,6 +47,13 @@ async fn check_broker(config: &BrokerConfig) -> anyhow::Result<String> {
     redis.command(&Command::new("PING")).await?;
     let host = config.url.host_str().unwrap_or_default();
     Ok(format!("upstash at {host}: answers in {} ms", began.elapsed().as_millis()))
+}
+
+/// Not every service that speaks Redis over REST knows subscriptions.
+async fn check_wake(config: &UpstashConfig) -> anyhow::Result<String> {
+    let redis = RedisRest::new(config.url.clone(), config.token.clone(), Arc::default());
+    hears_itself(&redis).await.context("nothing is heard; the channels will be polled (or set it to off)")?;
+    Ok("what is published on tidings:wake is heard".into())
 }
 
 async fn check_store(config: &Config) -> anyhow::Result<String> {

@@ -19,7 +19,7 @@ use uuid::Uuid;
 use super::wake::{self, WAKE_CHANNEL, Wake};
 use crate::{
     telemetry::Metrics,
-    upstash::{RedisRest, Subscription},
+    upstash::{RedisError, RedisRest, Subscription},
 };
 
 /// Messages kept for whoever has not taken them; beyond that the logs are read.
@@ -158,6 +158,25 @@ impl Listener {
         self.metrics.wake_is(generation.is_some());
         self.standing.send_replace(generation);
     }
+}
+
+/// Tries out whether what is published on the wake-up channel is heard; costs two commands.
+///
+/// # Errors
+/// [`RedisError`] when Redis refuses, or [`RedisError::Timeout`] when nothing is heard in five seconds.
+pub async fn hears_itself(redis: &RedisRest) -> Result<(), RedisError> {
+    let mut subscription = redis.subscribe(WAKE_CHANNEL, HEARD_WITHIN).await?;
+    let message = wake::probe(&Uuid::new_v4().to_string());
+    redis.command(&wake::publish(message.clone())).await?;
+    let heard = async {
+        while let Some(heard) = subscription.next().await.transpose()? {
+            if heard == message {
+                return Ok(());
+            }
+        }
+        Err(RedisError::Garbled("the subscription ended"))
+    };
+    timeout(HEARD_WITHIN, heard).await.unwrap_or(Err(RedisError::Timeout))
 }
 
 /// Subscribes whenever it is wanted, until nobody holds the listener.

@@ -40,6 +40,8 @@ use seams::Seams;
 use wake::{Appended, Wake};
 use watched::WatchedChannels;
 
+pub use listener::hears_itself;
+
 /// Longest wait for the wake-up subscription before a log is read without it.
 const STANDS_WITHIN: Duration = Duration::from_secs(1);
 

@@ -269,3 +269,28 @@ async fn without_watched_channels_nothing_is_sent() {
     }
     panic!("the channel is looked at still");
 }
+
+#[tokio::test]
+async fn a_channel_on_which_nothing_is_under_way_is_looked_at_less_often() {
+    let idle_poll_interval = Duration::from_secs(2);
+    let database = Database::with(UpstashSettings { idle_poll_interval, ..UpstashSettings::default() }).await;
+    let watch = watching(&database, &[channel("p1")]).await;
+    let cost = async || {
+        let before = database.server.commands().await;
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        database.server.commands().await - before
+    };
+
+    watch.rest(&channel("p1"), true);
+    let not_quiet_yet = cost().await;
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(60)).await;
+    tokio::time::resume();
+    let resting = cost().await;
+    watch.rest(&channel("p1"), false);
+    let awake = cost().await;
+
+    assert!(resting * 2 < not_quiet_yet.min(awake), "{not_quiet_yet}, {resting}, {awake}");
+    database.push(&channel("p1"), &[&event(1)]).await;
+    assert_eq!(numbers(&told(&watch, &channel("p1"), 1).await), [1]);
+}

@@ -9,6 +9,7 @@ use crate::support::{
     Gate, Mood, Server, Viewer,
     documents::{STAGES, confirm, emit, put},
     gate::Held,
+    program,
     redis::{Redis, RedisRest},
     viewer::{Message, names},
 };
@@ -158,4 +159,23 @@ async fn lose_the_answer(gate: &Gate, mut calls: Receiver<Held>, command: &str) 
 
 fn stages(seen: &[Message]) -> Vec<String> {
     seen.iter().filter(|message| message.name == "progress").map(|message| message.text("stage")).collect()
+}
+
+#[tokio::test]
+async fn check_says_whether_wake_ups_are_heard() {
+    let redis = Redis::start();
+    let front = RedisRest::with_token(&redis, "t");
+    let gate = Gate::before(&front.url).await;
+    let settings = [
+        ("UPSTASH_REDIS_REST_URL", gate.url.as_str()),
+        ("UPSTASH_REDIS_REST_TOKEN", "t"),
+        ("UPSTASH_WAKE", "on"),
+    ];
+
+    let lines = async || String::from_utf8(program::run(&["check"], &settings).await.stdout).unwrap();
+    let heard = lines().await;
+    assert!(heard.contains("ok    wake-ups: "), "{heard}");
+    gate.be(Mood::Answer(404, "Not Found"));
+    let deaf = lines().await;
+    assert!(deaf.contains("FAIL  wake-ups (UPSTASH_WAKE): nothing is heard"), "{deaf}");
 }
