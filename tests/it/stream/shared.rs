@@ -122,3 +122,34 @@ async fn a_thousand_events_emitted_at_once_reach_a_viewer_that_reads() {
     let steps = browser.told.iter().filter(|told| told.ends_with(":ocr_started")).count();
     assert_eq!((steps, browser.count("connected:gap")), (1_000, 0));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_channel_rests_while_no_viewer_follows_anything_under_way() {
+    let world = World::new();
+    let is_resting = || *world.broker.is_resting.borrow();
+    let follow = |documents: &[&str]| {
+        let documents = documents.iter().map(|document| id(document)).collect();
+        Browser::asking(move |request| {
+            request.follow = true;
+            request.documents = documents;
+        })
+    };
+    let (mut all, mut one) = (follow(&[]), follow(&["d2"]));
+    all.open(&world).await;
+    all.read_all().await;
+    assert!(is_resting());
+
+    world.act("d1", 1).await;
+    all.read_all().await;
+    assert!(!is_resting());
+    one.open(&world).await;
+    one.read_all().await;
+    assert!(!is_resting());
+
+    for action in 2..ACTIONS {
+        world.act("d1", action).await;
+    }
+    all.read_for(Duration::from_secs(10)).await;
+    one.read_for(Duration::from_secs(10)).await;
+    assert!(is_resting());
+}

@@ -123,11 +123,14 @@ pub struct FaultyBroker {
     is_down: watch::Sender<bool>,
     /// What is published is told only after somebody asked for the log to be settled.
     holds_back: watch::Sender<bool>,
+    /// Whether nothing is under way on the channel, as the hub says.
+    pub is_resting: watch::Sender<bool>,
 }
 
 impl FaultyBroker {
     fn new(memory: MemoryBroker) -> Self {
-        Self { memory, is_down: watch::Sender::new(false), holds_back: watch::Sender::new(false) }
+        let [is_down, holds_back, is_resting] = [(); 3].map(|()| watch::Sender::new(false));
+        Self { memory, is_down, holds_back, is_resting }
     }
 
     pub fn set_down(&self, is_down: bool) {
@@ -158,6 +161,7 @@ impl Broker for FaultyBroker {
             memory: self.memory.watch(),
             is_down: tokio::sync::Mutex::new((self.is_down.subscribe(), false)),
             holds_back: self.holds_back.subscribe(),
+            is_resting: self.is_resting.clone(),
         })
     }
 
@@ -184,6 +188,7 @@ struct FaultyWatch {
     /// The state, and whether the reader was told that it is down.
     is_down: tokio::sync::Mutex<(watch::Receiver<bool>, bool)>,
     holds_back: watch::Receiver<bool>,
+    is_resting: watch::Sender<bool>,
 }
 
 #[async_trait]
@@ -194,6 +199,10 @@ impl Watch for FaultyWatch {
 
     fn remove(&self, channel: &Channel) {
         self.memory.remove(channel);
+    }
+
+    fn rest(&self, _: &Channel, is_resting: bool) {
+        self.is_resting.send_replace(is_resting);
     }
 
     async fn next(&self) -> WatchNews {
