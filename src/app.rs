@@ -10,14 +10,18 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     broker::{Broker, Emitter, EmitterLimits, MemoryBroker, MemoryLimits, UpstashBroker, UpstashSettings},
     clock::Clock,
-    config::{BrokerConfig, Config, StorageConfig},
-    documents::{Files, Pipeline, SqliteStore, StatusReader, StatusSettings, text_layer::TextLayerReader},
-    http::{self, Access, Parts},
+    config::{BrokerConfig, Config, OcrConfig, StorageConfig},
+    documents::{
+        Files, Pipeline, SqliteStore, StatusReader, StatusSettings,
+        ocr::{FileLinks, OcrDispatcher},
+        text_layer::TextLayerReader,
+    },
+    http::{self, Access, OcrDoor, Parts, SignedFileLinks},
     hub::{Hub, HubSettings},
     listener::StallGuard,
     stream::{Pulse, StreamSettings, Streams},
     telemetry::Metrics,
-    upstash::RedisRest,
+    upstash::{QStash, RedisRest},
 };
 
 /// How long open requests have to end once the server goes down.
@@ -64,7 +68,8 @@ impl App {
             Arc::clone(&base.metrics),
             EmitterLimits::default(),
         );
-        let pipeline = base.pipeline(store.clone(), files.clone(), emitter.clone());
+        let (dispatcher, door) = base.ocr().unzip();
+        let pipeline = base.pipeline(store.clone(), files.clone(), emitter.clone(), dispatcher);
         let (hub, statuses) = (base.start_hub(broker), base.start_status_reader(store.clone()));
         let streams = base.streams(hub.clone(), statuses.clone(), shutdown);
         let access = Access::new(&config.access, base.clock);
@@ -77,6 +82,7 @@ impl App {
             store: Arc::new(store.clone()),
             files,
             pipeline: pipeline.clone(),
+            ocr: door,
             access,
             allowed_origins: config.access.allowed_origins.clone(),
             metrics: base.metrics,
@@ -202,10 +208,36 @@ impl Base<'_> {
         )
     }
 
-    fn pipeline(&self, store: SqliteStore, files: Files, emitter: Emitter) -> Pipeline {
+    /// Opens the way to OCR and the door for what comes back.
+    fn ocr(&self) -> Option<(OcrDispatcher, OcrDoor)> {
+        let config = self.config.ocr.as_ref()?;
+        let links = Arc::new(self.file_links(config));
+        let queue = QStash::new(config.queue.clone(), config.token.clone());
+        let dispatcher = OcrDispatcher::new(
+            queue,
+            http::ocr_addresses(config),
+            Arc::clone(&links) as Arc<dyn FileLinks>,
+            Arc::clone(&self.metrics),
+        );
+        Some((dispatcher, OcrDoor::new(config, links, self.clock)))
+    }
+
+    /// On a laptop without a secret of its own the queue's token lasts over restarts.
+    fn file_links(&self, config: &OcrConfig) -> SignedFileLinks {
+        let secret = self.config.access.jwt_secret.as_ref().unwrap_or(&config.token);
+        SignedFileLinks::new(config.public_url.clone(), secret, self.clock)
+    }
+
+    fn pipeline(
+        &self,
+        store: SqliteStore,
+        files: Files,
+        emitter: Emitter,
+        ocr: Option<OcrDispatcher>,
+    ) -> Pipeline {
         let program = self.config.server.text_layer_program.clone().unwrap_or_else(|| "tidings".into());
         let reader = TextLayerReader::new(program);
-        Pipeline::new(Arc::new(store), files, emitter, reader, Arc::clone(&self.metrics), self.clock)
+        Pipeline::new(Arc::new(store), files, emitter, reader, ocr, Arc::clone(&self.metrics), self.clock)
     }
 
     fn streams(&self, hub: Hub, statuses: StatusReader, shutdown: CancellationToken) -> Streams {

@@ -9,6 +9,7 @@ pub use sqlite::SqliteStore;
 use super::{
     analysis::Findings,
     matching::{Requirement, RequirementMatch},
+    ocr::{Delivery, OcrResult, Receipt},
     status::{DocumentRecord, DocumentStatus},
 };
 use crate::event::Id;
@@ -84,6 +85,21 @@ pub trait DocumentStore: StatusSource {
     /// # Errors
     /// [`StoreError`] when the store does not answer.
     async fn unfinished(&self) -> Result<Vec<(Upload, DocumentRecord)>, StoreError>;
+
+    /// Records a delivery of the OCR queue and the result it may bring, in one step.
+    ///
+    /// Of an attempt the first result stands, and none comes once the text is there or the document
+    /// is over. A repeat changes nothing and is answered as before, for a week.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer; nothing is recorded then.
+    async fn record_delivery(&self, delivery: &Delivery) -> Result<Receipt, StoreError>;
+
+    /// Reads what OCR said of an attempt, as long as the document is under way.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    async fn ocr_result(&self, document: &Id, attempt: u32) -> Result<Option<OcrResult>, StoreError>;
 }
 
 /// A file that is about to come, or has.

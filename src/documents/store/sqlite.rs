@@ -1,5 +1,7 @@
 //! Documents in one SQLite file.
 
+mod ocr;
+
 use std::{str::FromStr, time::Duration};
 
 use async_trait::async_trait;
@@ -13,6 +15,7 @@ use crate::{
     clock::Clock,
     documents::{
         matching::Requirement,
+        ocr::{Delivery, OcrResult, Receipt},
         status::{DocumentRecord, DocumentStatus},
     },
     event::Id,
@@ -160,6 +163,7 @@ impl DocumentStore for SqliteStore {
     }
 
     async fn advance(&self, document: &Id, attempt: u32, to: &Advance) -> Result<bool, StoreError> {
+        let mut transaction = self.pool.begin().await?;
         // Two moves in one millisecond still differ: streams compare the time for equality.
         let done = sqlx::query(
             "UPDATE documents
@@ -175,8 +179,12 @@ impl DocumentStore for SqliteStore {
         .bind(if let Advance::Failed(reason) = to { Some(*reason) } else { None })
         .bind(if let Advance::Analyzed(findings) = to { serde_json::to_string(findings).ok() } else { None })
         .bind(if let Advance::Complete(matches) = to { serde_json::to_string(matches).ok() } else { None })
-        .execute(&self.pool)
+        .execute(&mut *transaction)
         .await?;
+        if done.rows_affected() == 1 && to.status().is_terminal() {
+            ocr::forget(&mut transaction, document).await?;
+        }
+        transaction.commit().await?;
         Ok(done.rows_affected() == 1)
     }
 
@@ -201,6 +209,14 @@ impl DocumentStore for SqliteStore {
         .await?;
         rows.iter().map(|row| Ok((read_upload(row)?, read_record(row)?))).collect()
     }
+
+    async fn record_delivery(&self, delivery: &Delivery) -> Result<Receipt, StoreError> {
+        ocr::record(&self.pool, delivery, self.now()).await
+    }
+
+    async fn ocr_result(&self, document: &Id, attempt: u32) -> Result<Option<OcrResult>, StoreError> {
+        ocr::result(&self.pool, document, attempt).await
+    }
 }
 
 fn json_array(ids: &[Id]) -> String {
@@ -215,6 +231,10 @@ fn as_u64(row: &SqliteRow, column: &'static str) -> Result<u64, StoreError> {
     u64::try_from(row.try_get::<i64, _>(column)?).map_err(|_| StoreError::Unreadable(column))
 }
 
+fn read_count(row: &SqliteRow, column: &'static str) -> Result<u32, StoreError> {
+    u32::try_from(row.try_get::<i64, _>(column)?).map_err(|_| StoreError::Unreadable(column))
+}
+
 fn read_id(row: &SqliteRow, column: &'static str) -> Result<Id, StoreError> {
     Id::parse(row.try_get(column)?).map_err(|_| StoreError::Unreadable(column))
 }
@@ -226,14 +246,13 @@ fn read_optional_id(row: &SqliteRow, column: &'static str) -> Result<Option<Id>,
 
 fn read_record(row: &SqliteRow) -> Result<DocumentRecord, StoreError> {
     let status: &str = row.try_get("status")?;
-    let attempt = u32::try_from(row.try_get::<i64, _>("attempt")?);
     Ok(DocumentRecord {
         document_id: read_id(row, "document_id")?,
         patient_id: read_id(row, "patient_id")?,
         filename: row.try_get("filename")?,
         status: status.parse().map_err(|_| StoreError::Unreadable("status"))?,
         reason: row.try_get("reason")?,
-        attempt: attempt.map_err(|_| StoreError::Unreadable("attempt"))?,
+        attempt: read_count(row, "attempt")?,
         updated_at: as_u64(row, "updated_at")?,
     })
 }
