@@ -4,6 +4,7 @@ pub mod browser;
 pub mod cutter;
 pub mod documents;
 pub mod half_upload;
+pub mod queue;
 pub mod random;
 pub mod redis;
 pub mod server;
@@ -12,6 +13,7 @@ pub mod viewer;
 
 pub use browser::Browser;
 pub use cutter::Cutter;
+pub use queue::Queue;
 pub use redis::{Redis, RedisRest};
 pub use server::Server;
 pub use viewer::{Message, Viewer};

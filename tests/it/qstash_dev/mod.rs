@@ -1,0 +1,5 @@
+//! `tidings qstash-dev`: the wire QStash documents, and the official clients as judges.
+
+mod access;
+mod deliveries;
+mod sdk;
