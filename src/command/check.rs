@@ -2,12 +2,14 @@
 
 use std::{process::ExitCode, sync::Arc, time::Instant};
 
+use secrecy::ExposeSecret;
+
 use crate::{
     clock::Clock,
-    config::{BrokerConfig, Config},
+    config::{BrokerConfig, Config, OcrConfig},
     documents::{DocumentStore, Files, SqliteStore},
     event::Id,
-    upstash::{Command, RedisRest},
+    upstash::{Command, QStash, RedisRest, SigningKeys},
 };
 
 pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
@@ -15,6 +17,7 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
         ("events", "UPSTASH_REDIS_REST_URL, UPSTASH_REDIS_REST_TOKEN", check_broker(&config.broker).await),
         ("documents", "DATABASE_URL", check_store(config).await),
         ("files", "STORAGE_URL", check_files(config).await),
+        ("ocr", "QSTASH_URL, QSTASH_TOKEN, QSTASH_…_SIGNING_KEY", check_queue(config.ocr.as_ref()).await),
     ];
     let mut code = ExitCode::SUCCESS;
     for (part, variable, answer) in parts {
@@ -61,4 +64,21 @@ async fn check_files(config: &Config) -> anyhow::Result<String> {
     files.put(&probe, bytes, 5, std::future::ready(true)).await?;
     files.remove(&probe).await?;
     Ok(format!("{}: can be written", folder.display()))
+}
+
+/// Asks the queue for its keys: it takes the token, and deliveries will be signed with ours.
+async fn check_queue(config: Option<&OcrConfig>) -> anyhow::Result<String> {
+    let Some(config) = config else { return Ok("off: OCR_URL is not set".into()) };
+    let keys = QStash::new(config.queue.clone(), config.token.clone()).signing_keys().await?;
+    let host = config.queue.host_str().unwrap_or_default();
+    if !signs_with_ours(&keys, config) {
+        anyhow::bail!("{host} signs with other keys: set both signing keys anew");
+    }
+    Ok(format!("queue at {host}: takes the token and signs with the keys set here"))
+}
+
+/// Right after the keys were rolled, the queue's current one is our next.
+fn signs_with_ours(keys: &SigningKeys, config: &OcrConfig) -> bool {
+    let current = keys.current.expose_secret();
+    [&config.current_key, &config.next_key].iter().any(|own| own.expose_secret() == current)
 }

@@ -99,7 +99,7 @@ impl Job {
         tracing::error!(error = &error as &dyn std::error::Error, "a document could not be sent to OCR");
         // The queue may have taken it all the same and have delivered already: the first word stands.
         let refusal = Delivery {
-            id: format!("dispatch.{}.{}", self.upload.document_id, self.attempt),
+            id: format!("{}.{}.dispatch", self.upload.document_id, self.attempt),
             document_id: self.upload.document_id.clone(),
             attempt: self.attempt,
             result: Some(OcrResult::Failed(OcrFailure::Unavailable)),

@@ -119,12 +119,12 @@ impl Subject {
 
     /// Ends the attempt: what came instead of its text will not come again.
     fn ended_by(self, name: &str, words: &'static str) -> Unusable {
-        let name = format!("unusable.{name}.{}.{}", self.document_id, self.attempt);
-        let ends = self.named(name, Some(OcrResult::Failed(OcrFailure::Failed)));
+        let ends = self.named(format!("unusable.{name}"), Some(OcrResult::Failed(OcrFailure::Failed)));
         Unusable::Final { words, ends: Some(Box::new(ends)) }
     }
 
-    fn named(self, id: String, result: Option<OcrResult>) -> Delivery {
+    fn named(self, name: String, result: Option<OcrResult>) -> Delivery {
+        let id = format!("{}.{}.{name}", self.document_id, self.attempt);
         Delivery { id, document_id: self.document_id, attempt: self.attempt, result }
     }
 }

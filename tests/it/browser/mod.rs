@@ -3,5 +3,6 @@
 mod client;
 mod interruptions;
 mod looks;
+mod ocr;
 mod page;
 mod uploads;

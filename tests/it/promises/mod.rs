@@ -6,6 +6,7 @@ mod exactly_once;
 mod failures;
 mod first_light;
 mod hostile;
+mod ocr;
 mod outage;
 mod shutdown;
 mod two_instances;

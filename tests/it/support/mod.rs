@@ -4,6 +4,7 @@ pub mod browser;
 pub mod cutter;
 pub mod documents;
 pub mod half_upload;
+pub mod ocr;
 pub mod queue;
 pub mod random;
 pub mod redis;
