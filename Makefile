@@ -8,10 +8,10 @@ CLIENTS := tests/clients/node_modules/.package-lock.json tests/clients/venv/inst
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup parts run test check bench fmt
+.PHONY: help setup parts run demo-upstash test check bench fmt
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install what the tests need and is missing: Debian packages, official clients
 	@missing=""; \
@@ -41,6 +41,9 @@ parts:
 
 run: ## build and serve on http://127.0.0.1:8080/
 	cargo run --release --locked
+
+demo-upstash: ## serve with Redis REST, a queue and OCR on this machine, without accounts
+	@examples/demo_upstash.sh
 
 test: parts ## run every test
 	cargo test --locked
