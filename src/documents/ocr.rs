@@ -5,6 +5,8 @@
 
 mod dispatch;
 
+use std::fmt;
+
 use async_trait::async_trait;
 
 pub use dispatch::{OcrAddresses, OcrDispatcher, OcrOrder};
@@ -22,8 +24,8 @@ pub trait FileLinks: Send + Sync + 'static {
     async fn link(&self, upload: &Upload) -> Result<String, FileError>;
 }
 
-/// What OCR says of one attempt at a document.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What OCR says of one attempt at a document. Its `Debug` form hides the text: it is health data.
+#[derive(Clone, PartialEq, Eq)]
 pub enum OcrResult {
     /// It read the document.
     Text {
@@ -45,7 +47,7 @@ pub enum OcrFailure {
     Unavailable,
 }
 
-/// What one delivery of the queue says. Its `Debug` form is for tests: it may hold health data.
+/// What one delivery of the queue says.
 #[derive(Clone, Debug)]
 pub struct Delivery {
     /// Names the delivery; a repeat has the same name.
@@ -78,6 +80,15 @@ pub enum DeliveryOutcome {
     Noted,
     /// No such document: nothing, and it is not kept.
     Unknown,
+}
+
+impl fmt::Debug for OcrResult {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text { text, pages } => write!(formatter, "Text({} bytes, {pages} pages)", text.len()),
+            Self::Failed(failure) => write!(formatter, "Failed({})", failure.reason()),
+        }
+    }
 }
 
 impl OcrFailure {
