@@ -9,7 +9,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 
-pub use dispatch::{OcrAddresses, OcrDispatcher, OcrOrder};
+pub use dispatch::{DispatchError, OcrAddresses, OcrDispatcher, OcrOrder};
 
 use super::{FileError, Upload};
 use crate::event::Id;

@@ -16,6 +16,9 @@ const WORKED_ON_FOR: Duration = Duration::from_secs(15 * 60);
 /// How often the queue tries the worker again: what its smallest plan allows, over half an hour.
 const RETRIES: u32 = 3;
 
+/// A queue that asks for a longer pause will not take the document while somebody waits for it.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
 /// Where the worker is, and where the queue and the worker reach this server.
 #[derive(Clone, Debug)]
 pub struct OcrAddresses {
@@ -98,7 +101,10 @@ impl OcrDispatcher {
         let published = publish
             .retry(pauses)
             .when(QStashError::is_transient)
-            .adjust(|error, pause| pause.map(|pause| pause.max(error.back_off().unwrap_or_default())))
+            .adjust(|error, pause| {
+                let pause = pause?.max(error.back_off().unwrap_or_default());
+                (pause <= LONGEST_PAUSE).then_some(pause)
+            })
             .await?;
         Ok(published.is_repeat)
     }

@@ -7,6 +7,7 @@ mod failures;
 mod first_light;
 mod hostile;
 mod ocr;
+mod ocr_worker;
 mod outage;
 mod shutdown;
 mod two_instances;

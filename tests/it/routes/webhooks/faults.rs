@@ -8,9 +8,10 @@ use tidings::{
     qstash_dev::{QStashDev, QueueSettings, Signer},
     upstash::{DEVELOPMENT_KEYS, DEVELOPMENT_TOKEN},
 };
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::{TEXT, World, callback, callback_of, outcome, read};
+use super::world::{TEXT, WITHIN, World, callback, callback_of, outcome, read};
 use crate::support::{
     Server, Viewer,
     documents::{confirm, put},
@@ -61,10 +62,13 @@ async fn a_server_whose_clock_is_behind_is_tried_again_and_the_log_names_the_clo
     let mut viewer = Viewer::open(server.get(&stream)).await;
     confirm(&server, &document).await;
     let refused = "tidings_ocr_deliveries_total{outcome=\"wrong_clock\"} 4";
-    while !server.get("/metrics").send().await.unwrap().text().await.unwrap().contains(refused) {
-        // The stream lives on meanwhile.
-        viewer.until("heartbeat").await;
-    }
+    let all_refused = async {
+        while !server.get("/metrics").send().await.unwrap().text().await.unwrap().contains(refused) {
+            // The stream lives on meanwhile.
+            viewer.until("heartbeat").await;
+        }
+    };
+    timeout(WITHIN, all_refused).await.expect("four tries");
 
     assert!(server.log().contains("the server's clock is 9"), "{}", server.log());
     assert!(server.log().contains("s behind the queue's"), "{}", server.log());
@@ -146,6 +150,18 @@ async fn a_queue_that_refuses_for_good_fails_the_document_with_a_reason() {
     assert_eq!(world.end(&document).await, ("failed".into(), Some("ocr_unavailable".into())));
     assert!(world.server.log().contains("does not accept the token"), "{}", world.server.log());
     assert!(!world.server.log().contains(DEVELOPMENT_TOKEN));
+}
+
+#[tokio::test]
+async fn a_queue_that_asks_for_an_hour_is_not_waited_for() {
+    let later = (429, &[("retry-after", "3600")][..], r#"{"error":"burst limit"}"#.to_owned());
+    let mut world = World::over(vec![later]).await;
+    let document = put(&world.server, "p1", "scanned_letter.pdf").await;
+    confirm(&world.server, &document).await;
+    world.queue.next().await;
+
+    assert_eq!(world.end(&document).await.1.as_deref(), Some("ocr_unavailable"));
+    assert_eq!(world.queue.waiting(), 0);
 }
 
 #[tokio::test]

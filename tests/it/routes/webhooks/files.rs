@@ -3,7 +3,7 @@
 use reqwest::Url;
 use serde_json::Value;
 
-use super::{PUBLIC, World};
+use super::world::{PUBLIC, World};
 use crate::support::{
     documents::{confirm, fixture, put},
     queue::Delivered,
