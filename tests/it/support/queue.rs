@@ -10,7 +10,7 @@ use std::{
 use axum::{
     Router,
     body::Bytes,
-    extract::State,
+    extract::{OriginalUri, State},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode},
     response::{IntoResponse, Response},
 };
@@ -88,6 +88,7 @@ pub fn signer() -> Signer {
 /// One delivery as it came.
 #[derive(Clone, Debug)]
 pub struct Delivered {
+    pub path: String,
     pub headers: HeaderMap,
     pub body: Bytes,
 }
@@ -142,9 +143,14 @@ impl Drop for Destination {
     }
 }
 
-async fn keep(State(script): State<Script>, headers: HeaderMap, body: Bytes) -> Response {
+async fn keep(
+    State(script): State<Script>,
+    OriginalUri(uri): OriginalUri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     let (status, more, words) = script.0.lock().unwrap().pop_front().unwrap_or((200, &[], "ok".into()));
-    let _ = script.1.send(Delivered { headers, body });
+    let _ = script.1.send(Delivered { path: uri.to_string(), headers, body });
     let mut answer = (StatusCode::from_u16(status).unwrap(), words).into_response();
     for (name, value) in more {
         answer.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
