@@ -70,6 +70,7 @@ impl App {
         );
         let (dispatcher, door) = base.ocr().unzip();
         let pipeline = base.pipeline(store.clone(), files.clone(), emitter.clone(), dispatcher);
+        pipeline.watch_for_silence();
         let (hub, statuses) = (base.start_hub(broker), base.start_status_reader(store.clone()));
         let streams = base.streams(hub.clone(), statuses.clone(), shutdown);
         let access = Access::new(&config.access, base.clock);

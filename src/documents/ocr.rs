@@ -45,6 +45,8 @@ pub enum OcrFailure {
     Failed,
     /// The queue did not take the document.
     Unavailable,
+    /// Nobody has said anything for hours.
+    Silent,
 }
 
 /// What one delivery of the queue says.
@@ -98,11 +100,12 @@ impl OcrFailure {
         match self {
             Self::Failed => "ocr_failed",
             Self::Unavailable => "ocr_unavailable",
+            Self::Silent => "worker_silent",
         }
     }
 
     pub(super) fn of_reason(reason: &str) -> Option<Self> {
-        [Self::Failed, Self::Unavailable].into_iter().find(|failure| failure.reason() == reason)
+        [Self::Failed, Self::Unavailable, Self::Silent].into_iter().find(|failure| failure.reason() == reason)
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod failure;
 mod job;
+mod silence;
 
 use std::{future::Future, sync::Arc, time::Duration};
 

@@ -23,6 +23,7 @@ impl Failure {
             "no_text" => "No text was found in the document.",
             "ocr_failed" => "The text in the picture could not be read.",
             "ocr_unavailable" => "Reading pictures does not work at the moment.",
+            "worker_silent" => "Reading the document stopped without an answer.",
             _ => "Something went wrong on our side.",
         }
     }

@@ -124,6 +124,24 @@ async fn a_crash_right_after_a_callback_was_taken_loses_nothing() {
 }
 
 #[tokio::test]
+async fn a_scan_nobody_says_a_word_about_ends_after_hours() {
+    let mut world = World::start().await;
+    let (silent, recent) = (world.scan().await, world.scan().await);
+    let url = format!("sqlite://{}/data/tidings.db", world.server.folder.path().display());
+    let pool = sqlx::SqlitePool::connect(&url).await.unwrap();
+    let age = "UPDATE documents SET updated_at = updated_at - 4 * 3600 * 1000 WHERE document_id = $1";
+    sqlx::query(age).bind(&silent).execute(&pool).await.unwrap();
+
+    // It looks at its start, and then every minute.
+    let world = world.crash_and_restart();
+
+    assert_eq!(world.end(&silent).await, ("failed".into(), Some("worker_silent".into())));
+    assert_eq!(world.status(&recent).await, "ocr_processing");
+    assert_eq!(outcome(world.deliver(&callback_of(&silent), &read()).await).await, "too_late");
+    assert_eq!(outcome(world.deliver(&callback_of(&recent), &read()).await).await, "taken");
+}
+
+#[tokio::test]
 async fn while_the_database_is_locked_the_queue_is_asked_to_come_again() {
     let mut world = World::start().await;
     let document = world.scan().await;
