@@ -132,8 +132,14 @@ async fn a_scan_nobody_says_a_word_about_ends_after_hours() {
     let age = "UPDATE documents SET updated_at = updated_at - 4 * 3600 * 1000 WHERE document_id = $1";
     sqlx::query(age).bind(&silent).execute(&pool).await.unwrap();
 
-    // It looks at its start, and then every minute.
+    // It looks at its start, and then every minute. What is so old holds no stream open.
     let world = world.crash_and_restart();
+    let ended = async {
+        while world.status(&silent).await != "failed" {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(WITHIN, ended).await.expect("it ends");
 
     assert_eq!(world.end(&silent).await, ("failed".into(), Some("worker_silent".into())));
     assert_eq!(world.status(&recent).await, "ocr_processing");
