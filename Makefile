@@ -2,12 +2,13 @@
 
 # A node from elsewhere does as well.
 NODE := $(if $(shell command -v node 2>/dev/null),,nodejs) $(if $(shell command -v npm 2>/dev/null),,npm)
-PACKAGES := $(strip chromium chromium-driver redis-server postgresql pgbouncer openssl $(NODE))
-CLIENTS := tests/clients/node_modules/.package-lock.json
+PYTHON := $(if $(shell python3 -c 'import ensurepip' 2>/dev/null && echo yes),,python3 python3-venv)
+PACKAGES := $(strip chromium chromium-driver redis-server postgresql pgbouncer openssl poppler-utils tesseract-ocr tesseract-ocr-eng $(NODE) $(PYTHON))
+CLIENTS := tests/clients/node_modules/.package-lock.json tests/clients/venv/installed
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup parts run test check bench bench-commands fmt
+.PHONY: help setup parts run demo-upstash test check bench bench-commands fmt
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,12 +24,17 @@ setup: ## install what the tests need and is missing: Debian packages, official 
 	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$missing
 	@$(MAKE) --no-print-directory $(CLIENTS)
 
-$(CLIENTS): tests/clients/package-lock.json
+tests/clients/node_modules/.package-lock.json: tests/clients/package-lock.json
 	npm ci --prefix tests/clients --ignore-scripts --no-audit --no-fund
+
+tests/clients/venv/installed: tests/clients/requirements.txt
+	python3 -m venv --clear tests/clients/venv
+	tests/clients/venv/bin/pip install --quiet --disable-pip-version-check --no-deps -r tests/clients/requirements.txt
+	touch $@
 
 # Only looks: `make test` installs nothing behind anyone's back.
 parts:
-	@for program in chromium chromedriver redis-server openssl setpriv node; do \
+	@for program in chromium chromedriver redis-server openssl setpriv node pdftoppm pdfinfo tesseract; do \
 		command -v $$program >/dev/null || \
 			{ echo "The tests need $$program on the path: make setup" >&2; exit 1; }; \
 	done
@@ -37,6 +43,9 @@ parts:
 
 run: ## build and serve on http://127.0.0.1:8080/
 	cargo run --release --locked
+
+demo-upstash: ## serve with Redis REST, a queue and OCR on this machine, without accounts
+	@examples/demo_upstash.sh
 
 test: parts ## run every test
 	cargo test --locked

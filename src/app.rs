@@ -13,17 +13,18 @@ use crate::{
         UpstashSettings,
     },
     clock::Clock,
-    config::{BrokerConfig, Config, StorageConfig},
+    config::{BrokerConfig, Config, OcrConfig, StorageConfig},
     documents::{
         self, DatabaseUrl, DocumentStore, Files, Pipeline, StatusReader, StatusSettings, StatusSql,
+        ocr::{FileLinks, OcrDispatcher},
         text_layer::TextLayerReader,
     },
-    http::{self, Access, Parts},
+    http::{self, Access, OcrDoor, Parts, SignedFileLinks},
     hub::{Hub, HubSettings},
     listener::StallGuard,
     stream::{Pulse, StreamSettings, Streams},
     telemetry::Metrics,
-    upstash::RedisRest,
+    upstash::{QStash, RedisRest},
 };
 
 /// How long open requests have to end once the server goes down.
@@ -72,7 +73,9 @@ impl App {
             Arc::clone(&base.metrics),
             EmitterLimits::default(),
         );
-        let pipeline = base.pipeline(Arc::clone(&store), files.clone(), emitter.clone());
+        let (dispatcher, door) = base.ocr(&files).unzip();
+        let pipeline = base.pipeline(Arc::clone(&store), files.clone(), emitter.clone(), dispatcher);
+        pipeline.watch_for_silence();
         let (hub, statuses) = (base.start_hub(broker), base.start_status_reader(Arc::clone(&store)));
         let streams = base.streams(hub.clone(), statuses.clone(), shutdown);
         let access = Access::new(&config.access, base.clock);
@@ -85,6 +88,7 @@ impl App {
             store: Arc::clone(&store),
             files,
             pipeline: pipeline.clone(),
+            ocr: door,
             access,
             allowed_origins: config.access.allowed_origins.clone(),
             metrics: base.metrics,
@@ -225,10 +229,36 @@ impl Base<'_> {
         StatusReader::start(store, self.clock, Arc::clone(&self.metrics), settings, self.stop.clone())
     }
 
-    fn pipeline(&self, store: Arc<dyn DocumentStore>, files: Files, emitter: Emitter) -> Pipeline {
+    /// Opens the way to OCR and the door for what comes back.
+    fn ocr(&self, files: &Files) -> Option<(OcrDispatcher, OcrDoor)> {
+        let config = self.config.ocr.as_ref()?;
+        let links = Arc::new(self.file_links(config, files));
+        let queue = QStash::new(config.queue.clone(), config.token.clone());
+        let dispatcher = OcrDispatcher::new(
+            queue,
+            http::ocr_addresses(config),
+            Arc::clone(&links) as Arc<dyn FileLinks>,
+            Arc::clone(&self.metrics),
+        );
+        Some((dispatcher, OcrDoor::new(config, links, self.clock)))
+    }
+
+    /// On a laptop without a secret of its own the queue's token lasts over restarts.
+    fn file_links(&self, config: &OcrConfig, files: &Files) -> SignedFileLinks {
+        let secret = self.config.access.jwt_secret.as_ref().unwrap_or(&config.token);
+        SignedFileLinks::new(files.clone(), config.public_url.clone(), secret, self.clock)
+    }
+
+    fn pipeline(
+        &self,
+        store: Arc<dyn DocumentStore>,
+        files: Files,
+        emitter: Emitter,
+        ocr: Option<OcrDispatcher>,
+    ) -> Pipeline {
         let program = self.config.server.text_layer_program.clone().unwrap_or_else(|| "tidings".into());
         let reader = TextLayerReader::new(program);
-        Pipeline::new(store, files, emitter, reader, Arc::clone(&self.metrics), self.clock)
+        Pipeline::new(store, files, emitter, reader, ocr, Arc::clone(&self.metrics), self.clock)
     }
 
     fn streams(&self, hub: Hub, statuses: StatusReader, shutdown: CancellationToken) -> Streams {

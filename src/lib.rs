@@ -9,9 +9,10 @@
 //! - [`stream`]: what one viewer sees, in order, from snapshot to `done`
 //! - [`http`]: routes, access, Server-Sent Events, the page
 //!
-//! [`config`] reads settings, [`telemetry`] writes logs and metrics, [`upstash`] talks to Redis over
-//! REST, [`redis_rest`] gives any Redis that REST, [`command`] is the command line. [`run`] serves all
-//! of it behind a listener; [`App`] gives the router to mount elsewhere.
+//! [`config`] reads settings, [`telemetry`] writes logs and metrics, [`upstash`] talks to Redis and QStash
+//! over REST, [`redis_rest`] gives any Redis that REST, [`qstash_dev`] is a queue like QStash for a laptop,
+//! [`command`] is the command line. [`run`] serves all of it behind a listener; [`App`] gives the router to
+//! mount elsewhere.
 #![forbid(unsafe_code)]
 
 mod app;
@@ -24,6 +25,7 @@ pub mod event;
 pub mod http;
 pub mod hub;
 mod listener;
+pub mod qstash_dev;
 pub mod redis_rest;
 pub mod stream;
 pub mod telemetry;

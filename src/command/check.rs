@@ -3,13 +3,14 @@
 use std::{process::ExitCode, sync::Arc, time::Instant};
 
 use anyhow::Context;
+use secrecy::ExposeSecret;
 
 use crate::{
     broker::hears_itself,
     clock::Clock,
-    config::{BrokerConfig, Config, FilesConfig, UpstashConfig},
+    config::{BrokerConfig, Config, FilesConfig, OcrConfig, UpstashConfig},
     documents::{self, DatabaseUrl, Files, StatusSql, StatusSqlError},
-    upstash::{Command, RedisRest},
+    upstash::{Command, QStash, RedisRest, SigningKeys},
 };
 
 pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
@@ -17,6 +18,7 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
         ("events", "UPSTASH_REDIS_REST_URL, UPSTASH_REDIS_REST_TOKEN", check_broker(&config.broker).await),
         ("documents", "DATABASE_URL", check_store(config).await),
         ("files", "STORAGE_URL", check_files(config).await),
+        ("ocr", "QSTASH_URL, QSTASH_TOKEN, QSTASH_…_SIGNING_KEY", check_queue(config.ocr.as_ref()).await),
     ];
     if let BrokerConfig::Upstash(upstash) = &config.broker
         && upstash.wake
@@ -109,4 +111,21 @@ async fn check_files(config: &Config) -> anyhow::Result<String> {
             format!("s3://{name} at {origin}: can be used, in {} ms", began.elapsed().as_millis())
         }
     })
+}
+
+/// Asks the queue for its keys: it takes the token, and deliveries will be signed with ours.
+async fn check_queue(config: Option<&OcrConfig>) -> anyhow::Result<String> {
+    let Some(config) = config else { return Ok("off: OCR_URL is not set".into()) };
+    let keys = QStash::new(config.queue.clone(), config.token.clone()).signing_keys().await?;
+    let host = config.queue.host_str().unwrap_or_default();
+    if !signs_with_ours(&keys, config) {
+        anyhow::bail!("{host} signs with other keys: set both signing keys anew");
+    }
+    Ok(format!("queue at {host}: takes the token and signs with the keys set here"))
+}
+
+/// Right after the keys were rolled, the queue's current one is our next.
+fn signs_with_ours(keys: &SigningKeys, config: &OcrConfig) -> bool {
+    let current = keys.current.expose_secret();
+    [&config.current_key, &config.next_key].iter().any(|own| own.expose_secret() == current)
 }

@@ -3,6 +3,7 @@
 mod check;
 mod emit;
 mod migrate;
+mod qstash_dev;
 mod redis_rest;
 mod serve;
 mod tail;
@@ -10,6 +11,8 @@ mod tail;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::{Config, Variables},
@@ -38,6 +41,9 @@ enum Command {
     Check,
     /// Serve any Redis in the manner of Upstash, for development and tests
     RedisRest(redis_rest::RedisRestArguments),
+    /// Serve a queue in the manner of QStash, for development and tests
+    #[command(name = "qstash-dev")]
+    QStashDev(qstash_dev::QStashDevArguments),
 }
 
 /// Runs the command that the arguments name; an error is one line on standard error.
@@ -67,10 +73,26 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Migrate => runtime.block_on(migrate::run(&config)),
         Command::Check => runtime.block_on(check::run(&config)),
         Command::RedisRest(arguments) => runtime.block_on(redis_rest::run(arguments)),
+        Command::QStashDev(arguments) => runtime.block_on(qstash_dev::run(arguments)),
     };
     // Reading a name or a large file may still hold a thread; nothing waits for it any more.
     runtime.shutdown_background();
     code
+}
+
+/// Gives a token that is cancelled when the process is asked to end.
+fn stop_on_signal() -> std::io::Result<CancellationToken> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let stop = CancellationToken::new();
+    let told = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        told.cancel();
+    });
+    Ok(stop)
 }
 
 fn fail(error: &anyhow::Error) -> ExitCode {

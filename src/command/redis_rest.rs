@@ -5,9 +5,8 @@ use std::{net::SocketAddr, process::ExitCode};
 use anyhow::{Context, bail};
 use clap::{Args, builder::NonEmptyStringValueParser};
 use secrecy::SecretString;
-use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio_util::sync::CancellationToken;
 
+use super::stop_on_signal;
 use crate::{bind, redis_rest::RedisFront};
 
 #[derive(Args)]
@@ -31,22 +30,9 @@ pub(super) async fn run(arguments: RedisRestArguments) -> anyhow::Result<ExitCod
     let door = if token.is_some() { "token required" } else { "no token needed" };
     let listener =
         bind(arguments.listen).with_context(|| format!("listen on {} (--listen)", arguments.listen))?;
-    let stop = stop_on(signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let stop = stop_on_signal()?;
     let front = RedisFront::connect(&arguments.redis, token, stop).await?;
     println!("Upstash-compatible REST on http://{} ({door})", listener.local_addr()?);
     front.serve(listener).await.context("serve")?;
     Ok(ExitCode::SUCCESS)
-}
-
-fn stop_on(mut terminate: Signal, mut interrupt: Signal) -> CancellationToken {
-    let stop = CancellationToken::new();
-    let told = stop.clone();
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        told.cancel();
-    });
-    stop
 }

@@ -7,6 +7,7 @@ mod access;
 mod broker;
 mod bucket;
 mod database;
+mod ocr;
 mod server;
 mod statuses;
 mod storage;
@@ -16,6 +17,7 @@ mod variables;
 pub use access::{AccessConfig, Environment};
 pub use broker::{BrokerConfig, UpstashConfig};
 pub use bucket::BucketConfig;
+pub use ocr::OcrConfig;
 pub use server::ServerConfig;
 pub use storage::{FilesConfig, StorageConfig};
 pub use streams::StreamsConfig;
@@ -34,6 +36,8 @@ pub struct Config {
     pub storage: StorageConfig,
     /// How streams work.
     pub streams: StreamsConfig,
+    /// Where documents without a text layer are read; without it they fail.
+    pub ocr: Option<OcrConfig>,
 }
 
 impl Config {
@@ -48,6 +52,7 @@ impl Config {
             broker: BrokerConfig::read(variables)?,
             storage: StorageConfig::read(variables)?,
             streams: StreamsConfig::read(variables)?,
+            ocr: OcrConfig::read(variables, server.environment)?,
             server,
         })
     }
@@ -106,6 +111,7 @@ mod tests {
             ("EVENT_TTL_SECONDS", "5", "180 to 86400"),
             ("CORS_ALLOWED_ORIGINS", "example.org", "https://"),
             ("LOG_FORMAT", "xml", "text or json"),
+            ("OCR_URL", "ocr.example.org", "https://"),
             ("MIGRATE_ON_START", "maybe", "true or false"),
             ("AUTH_JWT_SECRET", "short", "32"),
             ("RUST_LOG", "tidings=loud", "info"),

@@ -6,6 +6,7 @@
 pub mod analysis;
 mod files;
 pub mod matching;
+pub mod ocr;
 mod pipeline;
 mod status;
 mod status_reader;

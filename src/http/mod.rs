@@ -6,6 +6,7 @@ mod access;
 mod body;
 mod cors;
 mod documents;
+mod file_links;
 mod operations;
 mod page;
 mod problem;
@@ -15,12 +16,15 @@ mod sse;
 mod stream;
 mod tokens;
 mod uploads;
+mod webhooks;
 
 use std::sync::Arc;
 
 pub use access::{Access, Claims, Grant};
+pub use file_links::SignedFileLinks;
 pub use problem::Problem;
 pub use router::router;
+pub use webhooks::{OcrDoor, ocr_addresses};
 
 use crate::{
     broker::Emitter,
@@ -46,6 +50,8 @@ pub struct Parts {
     pub files: Files,
     /// Works on documents.
     pub pipeline: Pipeline,
+    /// Lets the OCR queue and its worker in, where there is one.
+    pub ocr: Option<OcrDoor>,
     /// Who may do what.
     pub access: Access,
     /// Pages of these hosts may read the answers.

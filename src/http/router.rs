@@ -12,8 +12,8 @@ use axum::{
 use tower_http::trace::TraceLayer;
 
 use super::{
-    Parts, body::MAX_JSON_BYTES, cors, documents, operations, page, problem, progress, stream, tokens,
-    uploads,
+    Parts, body::MAX_JSON_BYTES, cors, documents, file_links, operations, page, problem, progress, stream,
+    tokens, uploads, webhooks,
 };
 
 /// Builds the routes over `parts`.
@@ -34,6 +34,11 @@ pub fn router(parts: Parts) -> Router {
 
     let service = Router::new().route("/api/v1/progress", post(progress::publish));
 
+    let queue = Router::new()
+        .route(webhooks::CALLBACK_PATH, post(webhooks::callback))
+        .route(webhooks::FAILURE_PATH, post(webhooks::failure))
+        .route("/api/v1/documents/{document_id}/file", get(file_links::file));
+
     let operators = Router::new()
         .route("/healthz", get(operations::healthz))
         .route("/readyz", get(operations::readyz))
@@ -41,6 +46,7 @@ pub fn router(parts: Parts) -> Router {
 
     browser
         .merge(service)
+        .merge(queue)
         .merge(operators)
         .fallback(async || StatusCode::NOT_FOUND)
         .layer(DefaultBodyLimit::max(MAX_JSON_BYTES))

@@ -236,7 +236,7 @@ fn unknown() -> Problem {
     Problem::not_found("No upload of yours has this document_id; POST /api/v1/uploads/presign announces one.")
 }
 
-fn files_failed(error: &FileError) -> Problem {
+pub(super) fn files_failed(error: &FileError) -> Problem {
     tracing::error!(kind = error.kind(), cure = error.cure(), "the file store failed");
     Problem::unavailable("The file store does not answer; try again later.")
 }

@@ -95,6 +95,11 @@ pub struct Metrics {
     pub source_up: Family<SourceLabels, Gauge>,
     /// Documents that ended, by outcome: `complete` or `failed`.
     pub documents_ended: Family<OutcomeLabels, Counter>,
+    /// Documents sent to OCR by outcome: `published`, `repeat` or the kind of the error.
+    pub ocr_dispatches: Family<OutcomeLabels, Counter>,
+    /// Deliveries of the OCR queue by outcome: `taken`, `too_late`, `noted`, `repeat`, `unusable`,
+    /// `unsigned`, `wrong_clock` or `store_down`.
+    pub ocr_deliveries: Family<OutcomeLabels, Counter>,
     /// Answers that refused a request, by problem type.
     pub requests_refused: Family<ReasonLabels, Counter>,
     /// Redis commands as Upstash bills them, before copies in other regions.
@@ -140,6 +145,8 @@ impl Default for Metrics {
             ),
             source_up: add(&mut registry, "source_up", "1 while a source answers, 0 while it is down"),
             documents_ended: add(&mut registry, "documents_ended", "Documents that ended, by outcome"),
+            ocr_dispatches: add(&mut registry, "ocr_dispatches", "Documents sent to OCR, by outcome"),
+            ocr_deliveries: add(&mut registry, "ocr_deliveries", "Deliveries of the OCR queue, by outcome"),
             requests_refused: add(&mut registry, "requests_refused", "Answers that refused a request"),
             redis_commands: add(&mut registry, "redis_commands", "Redis commands as Upstash bills them"),
             redis_calls: add(&mut registry, "redis_calls", "Calls to Redis by outcome"),
@@ -195,6 +202,11 @@ impl Metrics {
                 drop(family.get_or_create(&OutcomeLabels { outcome }));
             }
         }
+        for outcome in
+            ["taken", "too_late", "noted", "repeat", "unusable", "unsigned", "wrong_clock", "store_down"]
+        {
+            drop(self.ocr_deliveries.get_or_create(&OutcomeLabels { outcome }));
+        }
     }
 
     /// Counts an event that never reached the broker.
@@ -240,6 +252,16 @@ impl Metrics {
     /// Counts a document that ended.
     pub fn document_ended(&self, outcome: &'static str) {
         count_outcome(&self.documents_ended, outcome);
+    }
+
+    /// Counts a document that was sent to OCR, or not taken.
+    pub fn ocr_dispatched(&self, outcome: &'static str) {
+        count_outcome(&self.ocr_dispatches, outcome);
+    }
+
+    /// Counts a delivery of the OCR queue.
+    pub fn ocr_delivered(&self, outcome: &'static str) {
+        count_outcome(&self.ocr_deliveries, outcome);
     }
 
     /// Notes the state of a source.

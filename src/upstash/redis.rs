@@ -185,7 +185,7 @@ impl RedisRest {
 }
 
 /// Takes away what would be sent beside the token, or shown in logs.
-fn bare(mut url: Url) -> Url {
+pub(super) fn bare(mut url: Url) -> Url {
     // A URL without a host cannot hold either; the first call to it fails.
     let _ = url.set_username("");
     let _ = url.set_password(None);

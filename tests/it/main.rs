@@ -2,12 +2,13 @@
 //!
 //! `broker` and `store` are the suites every backend passes; `stream` holds the seams, with paused clocks;
 //! `files` puts them into a bucket; `routes` goes by URL, `promises` by what users were told, `browser` by what a person sees;
-//! `upstash` speaks to a server in Upstash's place.
+//! `upstash` speaks to a server in Upstash's place, `redis_rest` and `qstash_dev` are such servers.
 
 mod broker;
 mod browser;
 mod files;
 mod promises;
+mod qstash_dev;
 mod redis_rest;
 mod routes;
 mod store;

@@ -16,12 +16,15 @@ pub use sqlite::SqliteStore;
 use super::{
     analysis::Findings,
     matching::{Requirement, RequirementMatch},
+    ocr::{Delivery, OcrResult, Receipt},
     status::{DocumentRecord, DocumentStatus},
 };
 use crate::{clock::Clock, event::Id};
 
 /// Documents of a patient that a snapshot shows beside the active and the named ones.
 pub const NEWEST_DOCUMENTS: u32 = 50;
+/// How long a delivery of the OCR queue is known, in milliseconds: the queue gives up after days.
+const DELIVERIES_KEPT_FOR: i64 = 7 * 24 * 3_600 * 1_000;
 
 /// Answers where documents stand; the second source of every stream.
 #[async_trait]
@@ -91,6 +94,21 @@ pub trait DocumentStore: StatusSource {
     /// # Errors
     /// [`StoreError`] when the store does not answer.
     async fn unfinished(&self) -> Result<Vec<(Upload, DocumentRecord)>, StoreError>;
+
+    /// Records a delivery of the OCR queue and the result it may bring, in one step.
+    ///
+    /// Of an attempt the first result stands, and none comes once the text is there or the document
+    /// is over. A repeat changes nothing and is answered as before, for a week.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer; nothing is recorded then.
+    async fn record_delivery(&self, delivery: &Delivery) -> Result<Receipt, StoreError>;
+
+    /// Reads what OCR said of an attempt, as long as the document is under way.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    async fn ocr_result(&self, document: &Id, attempt: u32) -> Result<Option<OcrResult>, StoreError>;
 
     /// Closes every connection.
     async fn close(&self);

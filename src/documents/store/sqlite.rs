@@ -1,5 +1,7 @@
 //! Documents in one SQLite file.
 
+mod ocr;
+
 use std::{str::FromStr, time::Duration};
 
 use async_trait::async_trait;
@@ -16,6 +18,7 @@ use crate::{
     clock::Clock,
     documents::{
         matching::Requirement,
+        ocr::{Delivery, OcrResult, Receipt},
         status::{DocumentRecord, DocumentStatus},
     },
     event::Id,
@@ -158,6 +161,7 @@ impl DocumentStore for SqliteStore {
     }
 
     async fn advance(&self, document: &Id, attempt: u32, to: &Advance) -> Result<bool, StoreError> {
+        let mut transaction = self.pool.begin().await?;
         // Two moves in one millisecond still differ: streams compare the time for equality.
         let done = sqlx::query(
             "UPDATE documents
@@ -173,8 +177,12 @@ impl DocumentStore for SqliteStore {
         .bind(if let Advance::Failed(reason) = to { Some(*reason) } else { None })
         .bind(if let Advance::Analyzed(findings) = to { serde_json::to_string(findings).ok() } else { None })
         .bind(if let Advance::Complete(matches) = to { serde_json::to_string(matches).ok() } else { None })
-        .execute(&self.pool)
+        .execute(&mut *transaction)
         .await?;
+        if done.rows_affected() == 1 && to.status().is_terminal() {
+            ocr::forget(&mut transaction, document).await?;
+        }
+        transaction.commit().await?;
         Ok(done.rows_affected() == 1)
     }
 
@@ -202,6 +210,14 @@ impl DocumentStore for SqliteStore {
 
     async fn close(&self) {
         self.pool.close().await;
+    }
+
+    async fn record_delivery(&self, delivery: &Delivery) -> Result<Receipt, StoreError> {
+        ocr::record(&self.pool, delivery, self.now()).await
+    }
+
+    async fn ocr_result(&self, document: &Id, attempt: u32) -> Result<Option<OcrResult>, StoreError> {
+        ocr::result(&self.pool, document, attempt).await
     }
 }
 

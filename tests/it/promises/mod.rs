@@ -8,6 +8,8 @@ mod failures;
 mod first_light;
 mod hostile;
 mod moody_redis;
+mod ocr;
+mod ocr_worker;
 mod outage;
 mod postgres_outage;
 mod shutdown;

@@ -8,6 +8,8 @@ mod documents;
 
 mod tokens;
 
+mod webhooks;
+
 mod page;
 
 mod operations;

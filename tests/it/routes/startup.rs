@@ -9,6 +9,7 @@ use tokio::{net::TcpListener, process::Command, time::timeout};
 
 use crate::support::{
     Server,
+    ocr::OcrEnvironment,
     tokens::{KEYS, SECRET, SERVICE_KEY},
 };
 
@@ -56,6 +57,35 @@ async fn a_server_that_others_can_reach_refuses_to_start_without_keys() {
             assert!(!line.contains(SECRET) && !line.contains(SERVICE_KEY), "{line}");
         }
     }
+}
+
+#[tokio::test]
+async fn ocr_that_is_set_up_in_part_is_said_in_one_line() {
+    let parts = [
+        ("OCR_URL", "http://127.0.0.1:1/"),
+        ("PUBLIC_URL", "http://127.0.0.1:2"),
+        ("QSTASH_TOKEN", "hunter2"),
+        ("QSTASH_CURRENT_SIGNING_KEY", "sig_hunter2"),
+        ("QSTASH_NEXT_SIGNING_KEY", "sig_hunter2"),
+    ];
+    for (missing, _) in &parts[1..] {
+        let others: Vec<_> = parts.into_iter().filter(|(name, _)| name != missing).collect();
+
+        let line = refusal(&others).await;
+
+        assert!(line.contains(missing) && line.contains("OCR_URL"), "{line}");
+        assert!(!line.contains("hunter2"), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn production_refuses_what_the_vendor_publishes_for_development() {
+    let production = [KEYS[0], KEYS[1], ("APP_ENV", "production")];
+    let ocr = OcrEnvironment::new("http://127.0.0.1:9", "http://127.0.0.1:1/", "http://127.0.0.1:2");
+
+    let line = refusal(&[&production[..], &ocr.pairs()].concat()).await;
+
+    assert!(line.contains("QSTASH_TOKEN") && line.contains("development"), "{line}");
 }
 
 #[tokio::test]

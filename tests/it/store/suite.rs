@@ -1,7 +1,11 @@
 //! One suite over the contract: a database passes it unchanged.
 
 use tidings::{
-    documents::{Advance, DocumentStatus, DocumentStore, StatusQuery, Upload, analysis::Findings},
+    documents::{
+        Advance, DocumentStatus, DocumentStore, StatusQuery, Upload,
+        analysis::Findings,
+        ocr::{Delivery, DeliveryOutcome, OcrFailure, OcrResult, Receipt},
+    },
     event::Id,
 };
 
@@ -49,6 +53,11 @@ pub async fn run_all(store: &dyn DocumentStore) {
     the_newest_50_the_active_and_the_named_are_read(store).await;
     requirements_are_read_by_procedure(store).await;
     what_is_under_way_is_found_again(store).await;
+    of_an_attempt_the_first_result_stands(store).await;
+    a_repeated_delivery_is_answered_as_before_and_changes_nothing(store).await;
+    deliveries_at_once_are_taken_once(store).await;
+    a_delivery_that_comes_too_late_changes_nothing(store).await;
+    what_ocr_read_is_dropped_when_the_document_ends(store).await;
 }
 
 async fn an_upload_is_read_as_it_was_announced(store: &dyn DocumentStore) {
@@ -158,4 +167,101 @@ async fn what_is_under_way_is_found_again(store: &dyn DocumentStore) {
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].0, upload("z1", "pz"));
     assert_eq!(found[0].1.attempt, 1);
+}
+
+fn text(text: &str) -> OcrResult {
+    OcrResult::Text { text: text.into(), pages: 2 }
+}
+
+fn delivery(name: &str, document: &str, result: Option<OcrResult>) -> Delivery {
+    Delivery { id: name.into(), document_id: id(document), attempt: 1, result }
+}
+
+async fn told(store: &dyn DocumentStore, delivery: &Delivery) -> (DeliveryOutcome, bool) {
+    let Receipt { outcome, is_repeat } = store.record_delivery(delivery).await.unwrap();
+    (outcome, is_repeat)
+}
+
+async fn kept(store: &dyn DocumentStore, document: &str) -> Option<OcrResult> {
+    store.ocr_result(&id(document), 1).await.unwrap()
+}
+
+async fn of_an_attempt_the_first_result_stands(store: &dyn DocumentStore) {
+    confirmed(store, "o1", "po").await;
+    store.advance(&id("o1"), 1, &Advance::To(DocumentStatus::OcrProcessing)).await.unwrap();
+    let failed = Some(OcrResult::Failed(OcrFailure::Unavailable));
+
+    assert_eq!(kept(store, "o1").await, None);
+    assert_eq!(told(store, &delivery("o1.a", "o1", None)).await, (DeliveryOutcome::Noted, false));
+    assert_eq!(
+        told(store, &delivery("o1.b", "o1", Some(text("ä\n")))).await,
+        (DeliveryOutcome::Taken, false)
+    );
+    assert_eq!(told(store, &delivery("o1.c", "o1", failed.clone())).await, (DeliveryOutcome::TooLate, false));
+    assert_eq!(kept(store, "o1").await, Some(text("ä\n")));
+
+    confirmed(store, "o2", "po").await;
+    assert_eq!(told(store, &delivery("o2.a", "o2", failed.clone())).await, (DeliveryOutcome::Taken, false));
+    assert_eq!(
+        told(store, &delivery("o2.b", "o2", Some(text("x")))).await,
+        (DeliveryOutcome::TooLate, false)
+    );
+    assert_eq!(kept(store, "o2").await, failed);
+}
+
+async fn a_repeated_delivery_is_answered_as_before_and_changes_nothing(store: &dyn DocumentStore) {
+    confirmed(store, "q1", "pq").await;
+    let noted = delivery("q1.a", "q1", None);
+    let taken = delivery("q1.b", "q1", Some(text("first")));
+    let late = delivery("q1.c", "q1", Some(text("second")));
+    for delivery in [&noted, &taken, &late] {
+        told(store, delivery).await;
+    }
+
+    assert_eq!(told(store, &noted).await, (DeliveryOutcome::Noted, true));
+    assert_eq!(told(store, &taken).await, (DeliveryOutcome::Taken, true));
+    assert_eq!(told(store, &late).await, (DeliveryOutcome::TooLate, true));
+    assert_eq!(kept(store, "q1").await, Some(text("first")));
+}
+
+async fn deliveries_at_once_are_taken_once(store: &dyn DocumentStore) {
+    confirmed(store, "r1", "pr").await;
+    let same = delivery("r1.a", "r1", Some(text("one")));
+    let others = ["r1.b", "r1.c"].map(|name| delivery(name, "r1", Some(text("other"))));
+
+    let told =
+        futures::future::join_all([&same, &same, &same, &others[0], &others[1]].map(|d| told(store, d)));
+    let told = told.await;
+
+    let fresh = |outcome| told.iter().filter(|told| **told == (outcome, false)).count();
+    assert_eq!((fresh(DeliveryOutcome::Taken), fresh(DeliveryOutcome::TooLate)), (1, 2), "{told:?}");
+    assert_eq!(told.iter().filter(|(_, is_repeat)| *is_repeat).count(), 2, "{told:?}");
+}
+
+async fn a_delivery_that_comes_too_late_changes_nothing(store: &dyn DocumentStore) {
+    confirmed(store, "s1", "ps").await;
+    confirmed(store, "s2", "ps").await;
+    store.advance(&id("s1"), 1, &Advance::To(DocumentStatus::OcrComplete)).await.unwrap();
+    let other_attempt = Delivery { attempt: 2, ..delivery("s2.a", "s2", Some(text("x"))) };
+
+    assert_eq!(told(store, &delivery("s1.a", "s1", Some(text("x")))).await.0, DeliveryOutcome::TooLate);
+    assert_eq!(told(store, &other_attempt).await.0, DeliveryOutcome::TooLate);
+    assert_eq!(told(store, &delivery("s3.a", "nobody-s", None)).await, (DeliveryOutcome::Unknown, false));
+    assert_eq!(told(store, &delivery("s3.a", "nobody-s", None)).await, (DeliveryOutcome::Unknown, false));
+    assert_eq!((kept(store, "s1").await, kept(store, "s2").await), (None, None));
+}
+
+async fn what_ocr_read_is_dropped_when_the_document_ends(store: &dyn DocumentStore) {
+    for (document, end) in [("t1", Advance::Complete(Vec::new())), ("t2", Advance::Failed("internal"))] {
+        confirmed(store, document, "pt").await;
+        told(store, &delivery(&format!("{document}.a"), document, Some(text("x")))).await;
+
+        store.advance(&id(document), 2, &end).await.unwrap();
+        assert!(kept(store, document).await.is_some(), "another attempt's end is not its own");
+        store.advance(&id(document), 1, &end).await.unwrap();
+
+        assert_eq!(kept(store, document).await, None);
+        let late = delivery(&format!("{document}.b"), document, Some(text("x")));
+        assert_eq!(told(store, &late).await.0, DeliveryOutcome::TooLate);
+    }
 }

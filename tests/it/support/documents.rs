@@ -19,11 +19,15 @@ pub fn fixture(name: &str) -> Vec<u8> {
     std::fs::read(format!("{}/fixtures/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
 }
 
+fn content_type(name: &str) -> &'static str {
+    if name.ends_with(".png") { "image/png" } else { "application/pdf" }
+}
+
 /// Announces and puts a file; answers its document id.
 pub async fn put(server: &Server, patient: &str, name: &str) -> String {
     let file = fixture(name);
     let body = json!({
-        "patient_id": patient, "filename": name, "content_type": "application/pdf", "size": file.len(),
+        "patient_id": patient, "filename": name, "content_type": content_type(name), "size": file.len(),
         "procedure_code": "knee_replacement",
     });
     let answer = server.post("/api/v1/uploads/presign", &body).send().await.unwrap();

@@ -223,3 +223,8 @@ fn start_postgres(folder: &Path, port: u16) -> Option<Child> {
 fn log_of(folder: &Path) -> String {
     fs::read_to_string(folder.join("log")).unwrap_or_default()
 }
+
+/// Counts the migrations of this version.
+pub fn migrations() -> usize {
+    std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/postgres")).unwrap().count()
+}

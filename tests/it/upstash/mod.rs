@@ -1,6 +1,7 @@
-//! The client of Upstash's REST API against a server that answers as a test says.
+//! The clients of Upstash's REST APIs against a server that answers as a test says.
 
 mod client;
 mod failures;
 mod front;
+mod qstash;
 mod subscription;

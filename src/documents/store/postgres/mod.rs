@@ -1,6 +1,7 @@
 //! Documents in Postgres, also behind a pooler in transaction mode.
 
 mod migrations;
+mod ocr;
 mod sessions;
 mod status_sql;
 
@@ -18,6 +19,7 @@ use crate::{
     clock::Clock,
     documents::{
         matching::Requirement,
+        ocr::{Delivery, OcrResult, Receipt},
         status::{DocumentRecord, DocumentStatus},
     },
     event::Id,
@@ -140,10 +142,16 @@ impl DocumentStore for PostgresStore {
     async fn advance(&self, document: &Id, attempt: u32, to: &Advance) -> Result<bool, StoreError> {
         // Two moves in one millisecond still differ: streams compare the time for equality.
         let update = sqlx::query(
-            "UPDATE documents
-             SET status = $3, rank = $4, updated_at = greatest(updated_at + 1, $5), reason = $6,
-                 findings = coalesce($7::json, findings), matches = coalesce($8::json, matches)
-             WHERE document_id = $1 AND attempt = $2 AND rank < $4",
+            "WITH moved AS (
+                 UPDATE documents
+                 SET status = $3, rank = $4, updated_at = greatest(updated_at + 1, $5), reason = $6,
+                     findings = coalesce($7::json, findings), matches = coalesce($8::json, matches)
+                 WHERE document_id = $1 AND attempt = $2 AND rank < $4
+                 RETURNING document_id
+             ), forgotten AS (
+                 DELETE FROM ocr_results WHERE $9 AND document_id IN (SELECT document_id FROM moved)
+             )
+             SELECT document_id FROM moved",
         )
         .bind(document.as_str())
         .bind(i64::from(attempt))
@@ -152,11 +160,8 @@ impl DocumentStore for PostgresStore {
         .bind(self.now())
         .bind(if let Advance::Failed(reason) = to { Some(*reason) } else { None })
         .bind(if let Advance::Analyzed(findings) = to { serde_json::to_string(findings).ok() } else { None })
-        .bind(if let Advance::Complete(matches) = to {
-            serde_json::to_string(matches).ok()
-        } else {
-            None
-        });
+        .bind(if let Advance::Complete(matches) = to { serde_json::to_string(matches).ok() } else { None })
+        .bind(to.status().is_terminal());
         Ok(self.sessions.write(update).await? == 1)
     }
 
@@ -176,6 +181,14 @@ impl DocumentStore for PostgresStore {
              FROM documents WHERE rank < 10 ORDER BY updated_at",
         );
         self.sessions.read(unfinished).await?.into_iter().map(UnfinishedRow::read).collect()
+    }
+
+    async fn record_delivery(&self, delivery: &Delivery) -> Result<Receipt, StoreError> {
+        ocr::record(&self.sessions, delivery, self.now()).await
+    }
+
+    async fn ocr_result(&self, document: &Id, attempt: u32) -> Result<Option<OcrResult>, StoreError> {
+        ocr::result(&self.sessions, document, attempt).await
     }
 
     async fn close(&self) {

@@ -68,8 +68,30 @@ impl Sessions {
     where
         T: for<'r> FromRow<'r, PgRow> + Send + Unpin,
     {
+        self.rows(BEGIN_READ, query).await
+    }
+
+    /// Reads all rows of one statement that also writes.
+    pub(super) async fn write_and_read<T>(
+        &self,
+        query: QueryAs<'_, Postgres, T, PgArguments>,
+    ) -> Result<Vec<T>, StoreError>
+    where
+        T: for<'r> FromRow<'r, PgRow> + Send + Unpin,
+    {
+        self.rows(BEGIN_WRITE, query).await
+    }
+
+    async fn rows<T>(
+        &self,
+        begin: &'static str,
+        query: QueryAs<'_, Postgres, T, PgArguments>,
+    ) -> Result<Vec<T>, StoreError>
+    where
+        T: for<'r> FromRow<'r, PgRow> + Send + Unpin,
+    {
         answered(async {
-            let mut session = self.begin(BEGIN_READ).await?;
+            let mut session = self.begin(begin).await?;
             let rows = query.persistent(false).fetch_all(session.connection()).await;
             session.end(rows).await
         })

@@ -19,6 +19,7 @@ use super::sessions::Sessions;
 use crate::{
     documents::{
         matching::Requirement,
+        ocr::{Delivery, OcrResult, Receipt},
         status::{DocumentRecord, DocumentStatus},
         store::{
             Advance, DatabaseUrl, DocumentStore, NEWEST_DOCUMENTS, StatusQuery, StatusSource, StoreError,
@@ -213,6 +214,14 @@ impl DocumentStore for StatusSql {
 
     async fn unfinished(&self) -> Result<Vec<(Upload, DocumentRecord)>, StoreError> {
         Ok(Vec::new())
+    }
+
+    async fn record_delivery(&self, _: &Delivery) -> Result<Receipt, StoreError> {
+        Err(StoreError::KeptElsewhere)
+    }
+
+    async fn ocr_result(&self, _: &Id, _: u32) -> Result<Option<OcrResult>, StoreError> {
+        Err(StoreError::KeptElsewhere)
     }
 
     async fn close(&self) {

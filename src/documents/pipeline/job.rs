@@ -1,0 +1,273 @@
+//! One attempt at one document, step by step.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use backon::{ExponentialBuilder, Retryable};
+use bytes::Bytes;
+use tokio::{sync::SemaphorePermit, task::spawn_blocking};
+
+use super::{Shared, failure::Failure};
+use crate::{
+    documents::{
+        Advance, DocumentStatus, FileError, StoreError, Upload,
+        analysis::{Findings, analyze},
+        matching::match_requirements,
+        ocr::{Delivery, DeliveryOutcome, OcrFailure, OcrOrder, OcrResult},
+        text_layer::TextLayer,
+    },
+    event::{Id, ProgressEvent, Stage, StepStatus},
+};
+
+/// Longest wait for events to be stored before an end is written.
+const FLUSH_WITHIN: Duration = Duration::from_secs(2);
+/// Fewer letters than this in a whole document are no text layer.
+const LEAST_LETTERS: usize = 20;
+const PDF: &str = "application/pdf";
+
+/// One attempt at one document.
+pub(super) struct Job {
+    pub(super) shared: Arc<Shared>,
+    pub(super) upload: Upload,
+    pub(super) attempt: u32,
+}
+
+/// Where the text of a document comes from.
+enum Reading {
+    Text(TextLayer),
+    /// OCR has been asked.
+    Elsewhere,
+}
+
+/// What this process can read of a file.
+enum Inline {
+    Text(TextLayer),
+    /// There is no text layer; with the media type of the file.
+    Picture(&'static str),
+}
+
+impl Job {
+    /// Works from the beginning, or from the text that OCR gave a process that ended since.
+    pub(super) async fn run(self) {
+        let outcome = match self.read().await {
+            Ok(Reading::Text(layer)) => self.run_post_ocr_pipeline(layer).await,
+            // The document stays `ocr_processing` until the queue delivers.
+            Ok(Reading::Elsewhere) => return,
+            Err(reason) => Err(Failure { stage: Stage::OcrStarted, reason }),
+        };
+        self.end(outcome).await;
+    }
+
+    /// Works from what OCR says.
+    pub(super) async fn go_on(self, result: OcrResult) {
+        let outcome = match layer_of(result) {
+            Ok(layer) => self.run_post_ocr_pipeline(layer).await,
+            Err(reason) => Err(Failure { stage: Stage::OcrStarted, reason }),
+        };
+        self.end(outcome).await;
+    }
+
+    async fn end(&self, outcome: Result<(), Failure>) {
+        match outcome {
+            Ok(()) => self.shared.metrics.document_ended("complete"),
+            Err(failure) => self.fail(failure).await,
+        }
+    }
+
+    async fn read(&self) -> Result<Reading, &'static str> {
+        self.emit(Stage::UploadReceived, None);
+        self.clear_incoming().await;
+        self.emit(Stage::OcrStarted, None);
+        self.advance(&Advance::To(DocumentStatus::OcrProcessing)).await?;
+        if let Some(result) = self.ocr_result().await? {
+            return layer_of(result).map(Reading::Text);
+        }
+        match self.read_inline().await? {
+            Inline::Text(layer) => Ok(Reading::Text(layer)),
+            Inline::Picture(content_type) => {
+                self.send_to_ocr(content_type).await.map(|()| Reading::Elsewhere)
+            }
+        }
+    }
+
+    async fn ocr_result(&self) -> Result<Option<OcrResult>, &'static str> {
+        retried(|| self.shared.store.ocr_result(&self.upload.document_id, self.attempt)).await
+    }
+
+    async fn send_to_ocr(&self, content_type: &str) -> Result<(), &'static str> {
+        let ocr = self.shared.ocr.as_ref().ok_or("needs_ocr")?;
+        let order = OcrOrder { upload: &self.upload, attempt: self.attempt, content_type };
+        let Err(error) = ocr.dispatch(order).await else { return Ok(()) };
+        tracing::error!(error = &error as &dyn std::error::Error, "a document could not be sent to OCR");
+        // The queue may have taken it all the same and have delivered already: the first word stands.
+        let refusal = Delivery {
+            id: format!("{}.{}.dispatch", self.upload.document_id, self.attempt),
+            document_id: self.upload.document_id.clone(),
+            attempt: self.attempt,
+            result: Some(OcrResult::Failed(OcrFailure::Unavailable)),
+        };
+        match retried(|| self.shared.store.record_delivery(&refusal)).await?.outcome {
+            DeliveryOutcome::Taken => Err(OcrFailure::Unavailable.reason()),
+            _ => Ok(()),
+        }
+    }
+
+    /// A process that died between confirm and here has left this to the next one.
+    async fn clear_incoming(&self) {
+        if let Err(error) = self.shared.files.clear_incoming(&self.upload.document_id).await {
+            tracing::warn!(kind = error.kind(), "an incoming file could not be removed");
+        }
+    }
+
+    /// Reads the file once it is this document's turn. Between two tries nobody's turn is held up.
+    async fn file(&self) -> Result<(Bytes, SemaphorePermit<'_>), &'static str> {
+        let read = async || {
+            let turn = self.turn().await;
+            self.shared.files.read(&self.upload.document_id).await.map(|file| (file, turn))
+        };
+        match read.retry(pauses()).when(FileError::may_pass).await {
+            Ok((Some(file), turn)) => Ok((file, turn)),
+            Ok((None, _)) => Err("file_missing"),
+            Err(error) => {
+                tracing::error!(kind = error.kind(), "a file could not be read");
+                Err("internal")
+            }
+        }
+    }
+
+    /// Reads the text layer in this process's care; waits for its turn before it takes the file into memory.
+    async fn read_inline(&self) -> Result<Inline, &'static str> {
+        let (file, _turn) = self.file().await?;
+        if let Some(picture) = picture_type(&file)? {
+            return Ok(Inline::Picture(picture));
+        }
+        let layer = self.shared.reader.read(file).await.map_err(|error| {
+            tracing::info!(error = &error as &dyn std::error::Error, "a document could not be read");
+            error.reason()
+        })?;
+        let has_text = layer.text.chars().filter(|c| c.is_alphanumeric()).count() >= LEAST_LETTERS;
+        Ok(if has_text { Inline::Text(layer) } else { Inline::Picture(PDF) })
+    }
+
+    async fn turn(&self) -> SemaphorePermit<'_> {
+        self.shared.turns.acquire().await.expect("the semaphore is never closed")
+    }
+
+    /// Goes on from the text, whoever read it: analysis, then matching.
+    async fn run_post_ocr_pipeline(&self, layer: TextLayer) -> Result<(), Failure> {
+        let unread = |reason| Failure { stage: Stage::OcrStarted, reason };
+        self.advance(&Advance::To(DocumentStatus::OcrComplete)).await.map_err(unread)?;
+        self.emit(Stage::OcrComplete, Some(&pages(layer.pages)));
+        let failed = |reason| Failure { stage: Stage::AnalysisStarted, reason };
+        self.advance(&Advance::To(DocumentStatus::Analyzing)).await.map_err(failed)?;
+        self.emit(Stage::AnalysisStarted, None);
+        let findings = self.analyze(layer.text).await.map_err(failed)?;
+        self.advance(&Advance::Analyzed(Box::new(findings.clone()))).await.map_err(failed)?;
+        self.emit(Stage::AnalysisComplete, None);
+        self.run_matching(&findings)
+            .await
+            .map_err(|reason| Failure { stage: Stage::MatchingComplete, reason })
+    }
+
+    async fn analyze(&self, text: String) -> Result<Findings, &'static str> {
+        let _turn = self.turn().await;
+        spawn_blocking(move || analyze(&text)).await.map_err(|_| "internal")
+    }
+
+    async fn run_matching(&self, findings: &Findings) -> Result<(), &'static str> {
+        let requirements = match &self.upload.procedure_code {
+            Some(code) => retried(|| self.shared.store.requirements(code.as_str())).await?,
+            None => Vec::new(),
+        };
+        let matches = match_requirements(findings, &requirements, self.shared.clock.now().date_naive());
+        self.emit(Stage::MatchingComplete, None);
+        self.flush().await;
+        self.advance(&Advance::Complete(matches)).await
+    }
+
+    async fn fail(&self, failure: Failure) {
+        let event = self.event(failure.stage, "failed").with_status(StepStatus::Failed);
+        let event = event.with_detail(failure.words());
+        self.shared.emitter.emit_progress(self.patient(), with_reason(event, failure.reason));
+        self.flush().await;
+        if self.advance(&Advance::Failed(failure.reason)).await.is_err() {
+            tracing::error!(reason = failure.reason, "the end of a document could not be written");
+        }
+        self.shared.metrics.document_ended("failed");
+    }
+
+    async fn advance(&self, to: &Advance) -> Result<(), &'static str> {
+        retried(|| self.shared.store.advance(&self.upload.document_id, self.attempt, to)).await.map(|_| ())
+    }
+
+    async fn flush(&self) {
+        if !self.shared.emitter.flush(FLUSH_WITHIN).await {
+            tracing::warn!("a document ends before all its steps are stored");
+        }
+    }
+
+    fn emit(&self, stage: Stage, detail: Option<&str>) {
+        let event = self.event(stage, "step");
+        let event = match detail {
+            Some(detail) => event.with_detail(detail),
+            None => event,
+        };
+        self.shared.emitter.emit_progress(self.patient(), event);
+    }
+
+    /// Names the event by what it tells: a step told again after a restart is known as a repeat.
+    fn event(&self, stage: Stage, what: &str) -> ProgressEvent {
+        let document = self.upload.document_id.clone();
+        let name = format!("{document}.{}.{stage}.{what}", self.attempt);
+        let mut event = ProgressEvent::new(document, stage).with_attempt(self.attempt);
+        event.event_id = Id::parse(&name).ok();
+        event
+    }
+
+    const fn patient(&self) -> &Id {
+        &self.upload.patient_id
+    }
+}
+
+/// Tries a call of the store again for about half a minute: a restart must not fail a document.
+async fn retried<T, F: Future<Output = Result<T, StoreError>>>(
+    call: impl FnMut() -> F,
+) -> Result<T, &'static str> {
+    call.retry(pauses()).await.map_err(|error| {
+        tracing::error!(error = &error as &dyn std::error::Error, "the document store failed");
+        "internal"
+    })
+}
+
+fn pauses() -> ExponentialBuilder {
+    ExponentialBuilder::default()
+        .with_jitter()
+        .with_min_delay(Duration::from_millis(100))
+        .with_max_delay(Duration::from_secs(5))
+        .with_max_times(10)
+}
+
+/// Looks at the bytes, not at what the file is said to be; nothing for a PDF, which may have text.
+fn picture_type(file: &[u8]) -> Result<Option<&'static str>, &'static str> {
+    match infer::get(file).map(|kind| kind.mime_type()) {
+        Some(PDF) => Ok(None),
+        Some(image) if image.starts_with("image/") => Ok(Some(image)),
+        _ => Err("not_a_pdf"),
+    }
+}
+
+fn layer_of(result: OcrResult) -> Result<TextLayer, &'static str> {
+    match result {
+        OcrResult::Text { text, .. } if !text.contains(char::is_alphanumeric) => Err("no_text"),
+        OcrResult::Text { text, pages } => Ok(TextLayer { pages, text }),
+        OcrResult::Failed(failure) => Err(failure.reason()),
+    }
+}
+
+fn pages(count: u32) -> String {
+    if count == 1 { "1 page".into() } else { format!("{count} pages") }
+}
+
+fn with_reason(mut event: ProgressEvent, reason: &str) -> ProgressEvent {
+    event.extra.insert("reason".into(), reason.into());
+    event
+}
