@@ -4,6 +4,7 @@
 
 mod access;
 mod body;
+mod checklist;
 mod cors;
 mod documents;
 mod operations;
@@ -24,7 +25,7 @@ pub use router::router;
 
 use crate::{
     broker::Emitter,
-    documents::{DocumentStore, Files, Pipeline, StatusReader},
+    documents::{DocumentStore, Files, Lookups, Pipeline, StatusReader},
     hub::Hub,
     stream::Streams,
     telemetry::Metrics,
@@ -42,6 +43,8 @@ pub struct Parts {
     pub statuses: StatusReader,
     /// Keeps documents.
     pub store: Arc<dyn DocumentStore>,
+    /// Reads through the cache.
+    pub lookups: Lookups,
     /// Keeps files.
     pub files: Files,
     /// Works on documents.

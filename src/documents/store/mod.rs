@@ -1,6 +1,7 @@
 //! Where documents are kept: the contract, and a file per database.
 
 mod database;
+mod forgetful;
 mod postgres;
 mod rows;
 mod sqlite;
@@ -10,11 +11,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 pub use database::{DatabaseUrl, DatabaseUrlError};
+pub use forgetful::ForgetfulStore;
 pub use postgres::{PostgresStore, StatusSql, StatusSqlError, StatusSqlSettings};
 pub use sqlite::SqliteStore;
 
 use super::{
     analysis::Findings,
+    checklist::CaseDocument,
     matching::{Requirement, RequirementMatch},
     status::{DocumentRecord, DocumentStatus},
 };
@@ -22,6 +25,8 @@ use crate::{clock::Clock, event::Id};
 
 /// Documents of a patient that a snapshot shows beside the active and the named ones.
 pub const NEWEST_DOCUMENTS: u32 = 50;
+/// Documents of a case that a checklist looks at.
+pub const MOST_CASE_DOCUMENTS: u32 = 200;
 
 /// Answers where documents stand; the second source of every stream.
 #[async_trait]
@@ -85,6 +90,12 @@ pub trait DocumentStore: StatusSource {
     /// # Errors
     /// [`StoreError`] when the store does not answer.
     async fn requirements(&self, procedure_code: &str) -> Result<Vec<Requirement>, StoreError>;
+
+    /// Reads the newest 200 documents of a case, newest first; nothing for an unknown case.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    async fn case_documents(&self, case: &Id) -> Result<Vec<CaseDocument>, StoreError>;
 
     /// Reads the documents that are under way, oldest first.
     ///

@@ -9,12 +9,14 @@ use sqlx::{
 };
 
 use super::{
-    Advance, DocumentStore, NEWEST_DOCUMENTS, StatusQuery, StatusSource, StoreError, Upload,
-    rows::{RecordRow, RequirementRow, UnfinishedRow, UploadRow, signed},
+    Advance, DocumentStore, MOST_CASE_DOCUMENTS, NEWEST_DOCUMENTS, StatusQuery, StatusSource, StoreError,
+    Upload,
+    rows::{CASE_DOCUMENTS, CaseDocumentRow, RecordRow, RequirementRow, UnfinishedRow, UploadRow, signed},
 };
 use crate::{
     clock::Clock,
     documents::{
+        checklist::CaseDocument,
         matching::Requirement,
         status::{DocumentRecord, DocumentStatus},
     },
@@ -187,6 +189,15 @@ impl DocumentStore for SqliteStore {
         .fetch_all(&self.pool)
         .await?;
         rows.into_iter().map(RequirementRow::read).collect()
+    }
+
+    async fn case_documents(&self, case: &Id) -> Result<Vec<CaseDocument>, StoreError> {
+        let rows = sqlx::query_as::<_, CaseDocumentRow>(CASE_DOCUMENTS)
+            .bind(case.as_str())
+            .bind(i64::from(MOST_CASE_DOCUMENTS))
+            .fetch_all(&self.pool)
+            .await?;
+        CaseDocumentRow::read_all(rows)
     }
 
     async fn unfinished(&self) -> Result<Vec<(Upload, DocumentRecord)>, StoreError> {

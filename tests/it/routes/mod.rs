@@ -6,6 +6,8 @@ mod progress;
 
 mod documents;
 
+mod checklist;
+
 mod tokens;
 
 mod page;

@@ -1,7 +1,10 @@
 //! One suite over the contract: a database passes it unchanged.
 
 use tidings::{
-    documents::{Advance, DocumentStatus, DocumentStore, StatusQuery, Upload, analysis::Findings},
+    documents::{
+        Advance, DocumentStatus, DocumentStore, MOST_CASE_DOCUMENTS, StatusQuery, Upload,
+        analysis::{DocumentType, Findings},
+    },
     event::Id,
 };
 
@@ -48,6 +51,9 @@ pub async fn run_all(store: &dyn DocumentStore) {
     a_patient_sees_own_documents_only(store).await;
     the_newest_50_the_active_and_the_named_are_read(store).await;
     requirements_are_read_by_procedure(store).await;
+    the_documents_of_a_case_are_read_newest_first(store).await;
+    of_findings_a_case_is_told_type_and_dates(store).await;
+    a_case_of_very_many_documents_is_read_in_part(store).await;
     what_is_under_way_is_found_again(store).await;
 }
 
@@ -145,6 +151,60 @@ async fn the_newest_50_the_active_and_the_named_are_read(store: &dyn DocumentSto
 async fn requirements_are_read_by_procedure(store: &dyn DocumentStore) {
     assert!(store.requirements("knee_replacement").await.unwrap().len() >= 4);
     assert!(store.requirements("unheard_of").await.unwrap().is_empty());
+}
+
+/// Confirms a document of a case, later than all before it.
+async fn confirmed_in(store: &dyn DocumentStore, document: &str, case: &str, procedure: Option<&str>) {
+    tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    let upload =
+        Upload { case_id: Some(id(case)), procedure_code: procedure.map(id), ..upload(document, "pi") };
+    store.announce(&upload).await.unwrap();
+    assert!(store.confirm(&upload).await.unwrap());
+}
+
+async fn the_documents_of_a_case_are_read_newest_first(store: &dyn DocumentStore) {
+    for (document, case, procedure) in [("i1", "ci", Some("hip")), ("i2", "ci", None), ("i3", "cj", None)] {
+        confirmed_in(store, document, case, procedure).await;
+    }
+    store.advance(&id("i1"), 1, &Advance::Failed("internal")).await.unwrap();
+
+    let documents = store.case_documents(&id("ci")).await.unwrap();
+
+    let read: Vec<_> = documents.iter().map(|read| (read.document_id.as_str(), read.status)).collect();
+    assert_eq!(read, [("i2", DocumentStatus::Uploaded), ("i1", DocumentStatus::Failed)]);
+    assert_eq!(documents[1].procedure_code, Some(id("hip")));
+    assert!(store.case_documents(&id("unheard_of")).await.unwrap().is_empty());
+}
+
+async fn of_findings_a_case_is_told_type_and_dates(store: &dyn DocumentStore) {
+    confirmed_in(store, "k1", "ck", None).await;
+    let mut findings = Findings {
+        document_type: DocumentType::LabReport,
+        dates: vec!["2024-07-30".into(), "2024-07-01".into()],
+        ..Findings::default()
+    };
+    findings.diagnoses.push(tidings::documents::analysis::Diagnosis {
+        code: "M17".into(),
+        name: "what \0 a hostile PDF may say".into(),
+    });
+    assert_eq!(store.case_documents(&id("ck")).await.unwrap()[0].findings, None);
+
+    store.advance(&id("k1"), 1, &Advance::Analyzed(Box::new(findings.clone()))).await.unwrap();
+
+    findings.diagnoses.clear();
+    assert_eq!(store.case_documents(&id("ck")).await.unwrap()[0].findings, Some(findings));
+}
+
+async fn a_case_of_very_many_documents_is_read_in_part(store: &dyn DocumentStore) {
+    for n in 0..=MOST_CASE_DOCUMENTS {
+        let upload = Upload { case_id: Some(id("cl")), ..upload(&format!("l{n}"), "pl") };
+        store.announce(&upload).await.unwrap();
+        store.confirm(&upload).await.unwrap();
+    }
+
+    let read = store.case_documents(&id("cl")).await.unwrap();
+
+    assert_eq!(read.len(), MOST_CASE_DOCUMENTS as usize);
 }
 
 async fn what_is_under_way_is_found_again(store: &dyn DocumentStore) {

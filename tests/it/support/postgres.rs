@@ -41,6 +41,11 @@ const CERTIFICATE: [&str; 12] = [
     "server.crt",
 ];
 
+/// How many migrations there are.
+pub fn migrations() -> usize {
+    fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/postgres")).unwrap().count()
+}
+
 /// A PostgreSQL server; killed when dropped.
 pub struct Postgres {
     process: Option<Child>,

@@ -11,12 +11,14 @@ pub use self::status_sql::{StatusSql, StatusSqlError, StatusSqlSettings};
 
 use self::sessions::Sessions;
 use super::{
-    Advance, DocumentStore, NEWEST_DOCUMENTS, StatusQuery, StatusSource, StoreError, Upload,
-    rows::{RecordRow, RequirementRow, UnfinishedRow, UploadRow, signed},
+    Advance, DocumentStore, MOST_CASE_DOCUMENTS, NEWEST_DOCUMENTS, StatusQuery, StatusSource, StoreError,
+    Upload,
+    rows::{CASE_DOCUMENTS, CaseDocumentRow, RecordRow, RequirementRow, UnfinishedRow, UploadRow, signed},
 };
 use crate::{
     clock::Clock,
     documents::{
+        checklist::CaseDocument,
         matching::Requirement,
         status::{DocumentRecord, DocumentStatus},
     },
@@ -167,6 +169,13 @@ impl DocumentStore for PostgresStore {
         )
         .bind(procedure_code);
         self.sessions.read(requirements).await?.into_iter().map(RequirementRow::read).collect()
+    }
+
+    async fn case_documents(&self, case: &Id) -> Result<Vec<CaseDocument>, StoreError> {
+        let documents = sqlx::query_as::<_, CaseDocumentRow>(CASE_DOCUMENTS)
+            .bind(case.as_str())
+            .bind(i64::from(MOST_CASE_DOCUMENTS));
+        CaseDocumentRow::read_all(self.sessions.read(documents).await?)
     }
 
     async fn unfinished(&self) -> Result<Vec<(Upload, DocumentRecord)>, StoreError> {

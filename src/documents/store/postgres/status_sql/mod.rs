@@ -18,6 +18,7 @@ use self::rows::{Asked, LeftOut, TheirRow};
 use super::sessions::Sessions;
 use crate::{
     documents::{
+        checklist::CaseDocument,
         matching::Requirement,
         status::{DocumentRecord, DocumentStatus},
         store::{
@@ -208,6 +209,10 @@ impl DocumentStore for StatusSql {
     }
 
     async fn requirements(&self, _: &str) -> Result<Vec<Requirement>, StoreError> {
+        Err(StoreError::KeptElsewhere)
+    }
+
+    async fn case_documents(&self, _: &Id) -> Result<Vec<CaseDocument>, StoreError> {
         Err(StoreError::KeptElsewhere)
     }
 
