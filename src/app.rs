@@ -19,11 +19,11 @@ use crate::{
         self, DatabaseUrl, DocumentStore, Files, ForgetfulStore, Lookups, Pipeline, StatusReader,
         StatusSettings, StatusSql, text_layer::TextLayerReader,
     },
-    http::{self, Access, Parts},
+    http::{self, Access, Parts, Vitals},
     hub::{Hub, HubSettings},
     listener::StallGuard,
     stream::{Pulse, StreamSettings, Streams},
-    telemetry::Metrics,
+    telemetry::{Metrics, Vital},
     upstash::RedisRest,
 };
 
@@ -62,13 +62,18 @@ impl App {
     pub async fn start(config: &Config, shutdown: CancellationToken) -> anyhow::Result<Self> {
         let base =
             Base { config, clock: Clock::System, metrics: Arc::default(), stop: CancellationToken::new() };
+        let vitals = Vitals {
+            clock: base.clock,
+            started_at: base.clock.milliseconds(),
+            broker: Vital::new(base.clock),
+        };
         let redis = base.redis();
         let cache = base.open_cache(redis.as_ref());
         let store = base.open_store(cache.clone()).await?;
         let files = Files::open(&config.storage.files, Arc::clone(&base.metrics))
             .await
             .context("use the place that STORAGE_URL names for files")?;
-        let broker = base.open_broker(redis);
+        let broker = base.open_broker(redis, &vitals.broker);
         let emitter = Emitter::start(
             Arc::clone(&broker),
             base.clock,
@@ -77,6 +82,7 @@ impl App {
         );
         let pipeline = base.pipeline(Arc::clone(&store), files.clone(), emitter.clone());
         let (hub, statuses) = (base.start_hub(broker), base.start_status_reader(Arc::clone(&store)));
+        vitals.broker.follow(hub.source_state(), base.stop.clone());
         let streams = base.streams(hub.clone(), statuses.clone(), shutdown);
         let access = Access::new(&config.access, base.clock);
         let dev_token = dev_token(&access);
@@ -91,6 +97,7 @@ impl App {
             pipeline: pipeline.clone(),
             access,
             allowed_origins: config.access.allowed_origins.clone(),
+            vitals,
             metrics: base.metrics,
         });
         Ok(Self { router, emitter, pipeline, store, dev_token, stop: base.stop })
@@ -207,7 +214,7 @@ impl Base<'_> {
         Ok(Arc::new(ForgetfulStore::before(store, cache)))
     }
 
-    fn open_broker(&self, redis: Option<RedisRest>) -> Arc<dyn Broker> {
+    fn open_broker(&self, redis: Option<RedisRest>, vital: &Vital) -> Arc<dyn Broker> {
         let time_to_live = self.config.streams.event_time_to_live;
         let (BrokerConfig::Upstash(config), Some(redis)) = (&self.config.broker, redis) else {
             let limits = MemoryLimits { time_to_live, ..MemoryLimits::default() };
@@ -221,6 +228,7 @@ impl Base<'_> {
             time_to_live,
             ..UpstashSettings::default()
         };
+        let redis = redis.with_vital(vital.clone());
         Arc::new(UpstashBroker::new(redis, self.clock, Arc::clone(&self.metrics), settings))
     }
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     checklist::{Checklist, procedure_of},
+    health::CountedHealth,
     matching::Requirement,
     store::{DocumentStore, StoreError},
 };
@@ -13,7 +14,11 @@ use crate::{
     cache::{Cache, Cached, Key},
     clock::Clock,
     event::Id,
+    telemetry::Vital,
 };
+
+/// How far the dashboard looks back, in milliseconds.
+const HEALTH_LOOKS_BACK: u64 = 24 * 3_600 * 1_000;
 
 /// Reads through the cache. Clones share it.
 #[derive(Clone)]
@@ -57,6 +62,25 @@ impl Lookups {
     pub async fn checklist(&self, case: &Id) -> Result<Option<Checklist>, Arc<StoreError>> {
         let checklist = self.cache.get_or_load(&Key::checklist(case), self.load_checklist(case)).await;
         checklist.map_err(Arc::unwrap_or_clone)
+    }
+
+    /// Counts the documents that moved in the last 24 hours. At most 30 s old.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    pub async fn health(&self) -> Result<Option<CountedHealth>, Arc<StoreError>> {
+        let load = async {
+            let counted_at = self.clock.milliseconds();
+            let health = self.store.health(counted_at.saturating_sub(HEALTH_LOOKS_BACK)).await?;
+            Ok(Some(CountedHealth { counted_at, health }))
+        };
+        self.cache.get_or_load(&Key::health(), load).await
+    }
+
+    /// Tells how the cache in Redis does; none where there is only memory.
+    #[must_use]
+    pub fn cache_level(&self) -> Option<&Vital> {
+        self.cache.far_level()
     }
 
     async fn load_checklist(&self, case: &Id) -> Result<Option<Checklist>, Arc<StoreError>> {

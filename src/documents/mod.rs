@@ -6,6 +6,7 @@
 pub mod analysis;
 mod checklist;
 mod files;
+mod health;
 mod lookups;
 pub mod matching;
 mod pipeline;
@@ -16,6 +17,7 @@ pub mod text_layer;
 
 pub use checklist::{CaseDocument, Checklist, ChecklistDocument, ChecklistItem, DocumentState, ItemState};
 pub use files::{FileError, Files, MAX_FILE_BYTES};
+pub use health::{CountedHealth, DocumentHealth, MOST_HEALTH_DOCUMENTS, StageDuration};
 pub use lookups::{Lookups, Requirements};
 pub use pipeline::{ConfirmError, Pipeline};
 pub use status::{DocumentRecord, DocumentStatus, UnknownStatus};

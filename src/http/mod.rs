@@ -7,6 +7,7 @@ mod body;
 mod checklist;
 mod cors;
 mod documents;
+mod health;
 mod operations;
 mod page;
 mod problem;
@@ -20,6 +21,7 @@ mod uploads;
 use std::sync::Arc;
 
 pub use access::{Access, Claims, Grant};
+pub use health::Vitals;
 pub use problem::Problem;
 pub use router::router;
 
@@ -53,6 +55,8 @@ pub struct Parts {
     pub access: Access,
     /// Pages of these hosts may read the answers.
     pub allowed_origins: Vec<String>,
+    /// How this process does.
+    pub vitals: Vitals,
     /// Counts.
     pub metrics: Arc<Metrics>,
 }

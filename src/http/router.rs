@@ -12,8 +12,8 @@ use axum::{
 use tower_http::trace::TraceLayer;
 
 use super::{
-    Parts, body::MAX_JSON_BYTES, checklist, cors, documents, operations, page, problem, progress, stream,
-    tokens, uploads,
+    Parts, body::MAX_JSON_BYTES, checklist, cors, documents, health, operations, page, problem, progress,
+    stream, tokens, uploads,
 };
 
 /// Builds the routes over `parts`.
@@ -39,6 +39,7 @@ pub fn router(parts: Parts) -> Router {
     let operators = Router::new()
         .route("/healthz", get(operations::healthz))
         .route("/readyz", get(operations::readyz))
+        .route("/api/v1/health", get(health::health))
         .route("/metrics", get(operations::metrics));
 
     browser

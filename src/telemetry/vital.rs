@@ -36,19 +36,16 @@ impl Vital {
         Self { clock, reading: Arc::new(Mutex::new(reading)) }
     }
 
-    /// Begins with a part that tells itself whether it answers, and follows it until `stop`.
-    #[must_use]
-    pub fn following(mut is_up: watch::Receiver<bool>, clock: Clock, stop: CancellationToken) -> Self {
-        let vital = Self::new(clock);
-        vital.set(*is_up.borrow_and_update());
-        let follower = vital.clone();
+    /// Follows a part that tells itself whether it answers, until `stop`.
+    pub fn follow(&self, mut is_up: watch::Receiver<bool>, stop: CancellationToken) {
+        self.set(*is_up.borrow_and_update());
+        let follower = self.clone();
         let follow = async move {
             while is_up.changed().await.is_ok() {
                 follower.set(*is_up.borrow_and_update());
             }
         };
         tokio::spawn(stop.run_until_cancelled_owned(follow));
-        vital
     }
 
     /// Notes whether the part answers.
@@ -95,7 +92,8 @@ mod tests {
     #[tokio::test]
     async fn a_part_is_followed() {
         let is_up = watch::Sender::new(true);
-        let vital = Vital::following(is_up.subscribe(), Clock::System, CancellationToken::new());
+        let vital = Vital::new(Clock::System);
+        vital.follow(is_up.subscribe(), CancellationToken::new());
 
         is_up.send_replace(false);
         while vital.read().is_up {

@@ -12,6 +12,7 @@ use crate::{
     cache::{Cache, Key},
     documents::{
         checklist::CaseDocument,
+        health::DocumentHealth,
         matching::Requirement,
         status::{DocumentRecord, DocumentStatus},
     },
@@ -118,6 +119,10 @@ impl DocumentStore for ForgetfulStore {
 
     async fn case_documents(&self, case: &Id) -> Result<Vec<CaseDocument>, StoreError> {
         self.inner.case_documents(case).await
+    }
+
+    async fn health(&self, since: u64) -> Result<DocumentHealth, StoreError> {
+        self.inner.health(since).await
     }
 
     async fn unfinished(&self) -> Result<Vec<(Upload, DocumentRecord)>, StoreError> {

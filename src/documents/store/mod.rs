@@ -2,6 +2,7 @@
 
 mod database;
 mod forgetful;
+mod health;
 mod postgres;
 mod rows;
 mod sqlite;
@@ -18,6 +19,7 @@ pub use sqlite::SqliteStore;
 use super::{
     analysis::Findings,
     checklist::CaseDocument,
+    health::DocumentHealth,
     matching::{Requirement, RequirementMatch},
     status::{DocumentRecord, DocumentStatus},
 };
@@ -96,6 +98,12 @@ pub trait DocumentStore: StatusSource {
     /// # Errors
     /// [`StoreError`] when the store does not answer.
     async fn case_documents(&self, case: &Id) -> Result<Vec<CaseDocument>, StoreError>;
+
+    /// Counts the documents that moved since `since`, in milliseconds since the Unix epoch, in one query.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    async fn health(&self, since: u64) -> Result<DocumentHealth, StoreError>;
 
     /// Reads the documents that are under way, oldest first.
     ///

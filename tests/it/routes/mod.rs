@@ -14,6 +14,8 @@ mod page;
 
 mod operations;
 
+mod health;
+
 mod startup;
 
 use reqwest::{RequestBuilder, StatusCode, header::CONTENT_TYPE};

@@ -79,3 +79,17 @@ async fn a_case_is_read_without_a_scan_of_100_000_documents() {
         assert!(plan.contains("documents_by_case"), "{plan}");
     }
 }
+
+#[tokio::test]
+async fn the_dashboard_reads_the_newest_documents_and_scans_no_table() {
+    let (database, store) = explained().await;
+
+    for (since, counted) in [(0, 10_000), (99_901, 100)] {
+        let health = store.health(since).await.unwrap();
+        assert_eq!((health.documents, health.is_whole), (counted, counted == 100));
+    }
+
+    for plan in plans(&database, "WITH recent", 2) {
+        assert!(plan.contains("documents_by_time"), "{plan}");
+    }
+}

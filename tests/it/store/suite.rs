@@ -54,6 +54,7 @@ pub async fn run_all(store: &dyn DocumentStore) {
     the_documents_of_a_case_are_read_newest_first(store).await;
     of_findings_a_case_is_told_type_and_dates(store).await;
     a_case_of_very_many_documents_is_read_in_part(store).await;
+    what_moved_lately_is_counted(store).await;
     what_is_under_way_is_found_again(store).await;
 }
 
@@ -205,6 +206,51 @@ async fn a_case_of_very_many_documents_is_read_in_part(store: &dyn DocumentStore
     let read = store.case_documents(&id("cl")).await.unwrap();
 
     assert_eq!(read.len(), MOST_CASE_DOCUMENTS as usize);
+}
+
+async fn what_moved_lately_is_counted(store: &dyn DocumentStore) {
+    tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    let since = tidings::clock::Clock::System.milliseconds();
+    for document in ["m1", "m2", "m3"] {
+        confirmed(store, document, "pm").await;
+    }
+    let steps = [DocumentStatus::OcrProcessing, DocumentStatus::OcrComplete, DocumentStatus::Analyzing];
+    for to in steps.map(Advance::To) {
+        store.advance(&id("m1"), 1, &to).await.unwrap();
+    }
+    store.advance(&id("m1"), 1, &Advance::Analyzed(Box::default())).await.unwrap();
+    store.advance(&id("m1"), 1, &Advance::Complete(Vec::new())).await.unwrap();
+    store.advance(&id("m2"), 1, &Advance::Failed("encrypted")).await.unwrap();
+
+    let health = store.health(since).await.unwrap();
+
+    assert_eq!((health.documents, health.is_whole), (3, true));
+    let by_status = |status: DocumentStatus| health.by_status[status.as_str()];
+    let ends = [DocumentStatus::Uploaded, DocumentStatus::Complete, DocumentStatus::Failed].map(by_status);
+    assert_eq!((ends, by_status(DocumentStatus::Analyzing)), ([1, 1, 1], 0));
+    assert_eq!(health.failures, [("encrypted".to_owned(), 1)].into());
+    let stages: Vec<_> = health.durations.iter().map(|(stage, took)| (&**stage, took.documents)).collect();
+    assert_eq!(stages, [("analysis", 1), ("matching", 1), ("ocr", 1), ("total", 1)]);
+    let none = store.health(u64::MAX).await.unwrap();
+    assert_eq!((none.documents, none.durations.len(), none.by_status.len()), (0, 0, 7));
+}
+
+/// Ten documents whose reading took 1 to 10 s, and one of a second attempt that was read in the first only.
+pub const TIMED: &str = "
+WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 11)
+INSERT INTO documents (document_id, patient_id, filename, content_type, size, status, rank, attempt,
+                       created_at, updated_at, reading_at, read_at)
+SELECT 'd' || n, 'p', 'a.pdf', 'application/pdf', 1, 'analyzing', 3, CASE WHEN n = 11 THEN 2 ELSE 1 END,
+       1, 9000000000000, 1000000, CASE WHEN n = 11 THEN 500 ELSE 1000000 + n * 1000 END
+FROM numbers";
+
+/// How long the documents of [`TIMED`] took.
+pub async fn durations_are_those_of_whole_documents(store: &dyn DocumentStore) {
+    let health = store.health(0).await.unwrap();
+
+    let ocr = health.durations["ocr"];
+    assert_eq!((ocr.documents, ocr.median_ms, ocr.p90_ms), (10, 5_000, 9_000));
+    assert_eq!(health.durations.len(), 1);
 }
 
 async fn what_is_under_way_is_found_again(store: &dyn DocumentStore) {

@@ -13,12 +13,14 @@ use self::sessions::Sessions;
 use super::{
     Advance, DocumentStore, MOST_CASE_DOCUMENTS, NEWEST_DOCUMENTS, StatusQuery, StatusSource, StoreError,
     Upload,
+    health::{HEALTH, HealthRow},
     rows::{CASE_DOCUMENTS, CaseDocumentRow, RecordRow, RequirementRow, UnfinishedRow, UploadRow, signed},
 };
 use crate::{
     clock::Clock,
     documents::{
         checklist::CaseDocument,
+        health::{DocumentHealth, MOST_HEALTH_DOCUMENTS},
         matching::Requirement,
         status::{DocumentRecord, DocumentStatus},
     },
@@ -144,7 +146,11 @@ impl DocumentStore for PostgresStore {
         let update = sqlx::query(
             "UPDATE documents
              SET status = $3, rank = $4, updated_at = greatest(updated_at + 1, $5), reason = $6,
-                 findings = coalesce($7::json, findings), matches = coalesce($8::json, matches)
+                 findings = coalesce($7::json, findings), matches = coalesce($8::json, matches),
+                 reading_at = CASE WHEN $3 = 'ocr_processing' THEN $5 ELSE reading_at END,
+                 read_at = CASE WHEN $3 = 'ocr_complete' THEN $5 ELSE read_at END,
+                 analyzing_at = CASE WHEN $3 = 'analyzing' THEN $5 ELSE analyzing_at END,
+                 analyzed_at = CASE WHEN $3 = 'analyzed' THEN $5 ELSE analyzed_at END
              WHERE document_id = $1 AND attempt = $2 AND rank < $4",
         )
         .bind(document.as_str())
@@ -176,6 +182,12 @@ impl DocumentStore for PostgresStore {
             .bind(case.as_str())
             .bind(i64::from(MOST_CASE_DOCUMENTS));
         CaseDocumentRow::read_all(self.sessions.read(documents).await?)
+    }
+
+    async fn health(&self, since: u64) -> Result<DocumentHealth, StoreError> {
+        let counts =
+            sqlx::query_as::<_, HealthRow>(HEALTH).bind(signed(since)).bind(i64::from(MOST_HEALTH_DOCUMENTS));
+        Ok(HealthRow::read_all(self.sessions.read(counts).await?))
     }
 
     async fn unfinished(&self) -> Result<Vec<(Upload, DocumentRecord)>, StoreError> {

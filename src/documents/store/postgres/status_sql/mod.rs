@@ -19,6 +19,7 @@ use super::sessions::Sessions;
 use crate::{
     documents::{
         checklist::CaseDocument,
+        health::DocumentHealth,
         matching::Requirement,
         status::{DocumentRecord, DocumentStatus},
         store::{
@@ -213,6 +214,10 @@ impl DocumentStore for StatusSql {
     }
 
     async fn case_documents(&self, _: &Id) -> Result<Vec<CaseDocument>, StoreError> {
+        Err(StoreError::KeptElsewhere)
+    }
+
+    async fn health(&self, _: u64) -> Result<DocumentHealth, StoreError> {
         Err(StoreError::KeptElsewhere)
     }
 
