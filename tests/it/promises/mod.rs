@@ -11,6 +11,7 @@ mod moody_redis;
 mod outage;
 mod postgres_outage;
 mod shutdown;
+mod spared_queries;
 mod stopped_midway;
 mod their_statuses;
 mod two_instances;
