@@ -124,16 +124,19 @@ impl Far {
         }
     }
 
+    /// Says whether Redis may be asked: nothing is owed, or it was taken now.
     async fn drop_what_is_owed(&self, key: &Key) -> bool {
-        let is_owed = lock(&self.undropped).get(key).is_some_and(|until| Instant::now() < *until);
-        if !is_owed {
-            return true;
+        let owed = lock(&self.undropped).get(key).copied();
+        let Some(until) = owed.filter(|until| Instant::now() < *until) else { return true };
+        if !self.drop_now(key).await {
+            return false;
         }
-        let is_dropped = self.drop_now(key).await;
-        if is_dropped {
-            lock(&self.undropped).remove(key);
+        let mut undropped = lock(&self.undropped);
+        // A write that came meanwhile, and was not taken, is still owed.
+        if undropped.get(key) == Some(&until) {
+            undropped.remove(key);
         }
-        is_dropped
+        true
     }
 
     async fn drop_now(&self, key: &Key) -> bool {
