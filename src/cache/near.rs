@@ -57,7 +57,8 @@ impl Near {
         fetch: impl Future<Output = Result<Held, E>>,
     ) -> Result<Held, Arc<E>> {
         let generation = self.generation(key).load(SeqCst);
-        self.values.try_get_with((key.clone(), generation), fetch).await
+        // Boxed: moka's own future holds it several times over, and a load may hold another one.
+        self.values.try_get_with((key.clone(), generation), Box::pin(fetch)).await
     }
 
     pub(super) fn forget(&self, key: &Key) {

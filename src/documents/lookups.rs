@@ -60,7 +60,9 @@ impl Lookups {
     /// # Errors
     /// [`StoreError`] when the store does not answer.
     pub async fn checklist(&self, case: &Id) -> Result<Option<Checklist>, Arc<StoreError>> {
-        let checklist = self.cache.get_or_load(&Key::checklist(case), self.load_checklist(case)).await;
+        // Boxed: it holds another look into the cache.
+        let load = Box::pin(self.load_checklist(case));
+        let checklist = self.cache.get_or_load(&Key::checklist(case), load).await;
         checklist.map_err(Arc::unwrap_or_clone)
     }
 
