@@ -12,18 +12,20 @@ use crate::{
         Broker, CLOCK_ALLOWANCE, Emitter, EmitterLimits, MemoryBroker, MemoryLimits, UpstashBroker,
         UpstashSettings,
     },
+    cache::{Cache, CacheSettings},
     clock::Clock,
     config::{BrokerConfig, Config, OcrConfig, StorageConfig},
     documents::{
-        self, DatabaseUrl, DocumentStore, Files, Pipeline, StatusReader, StatusSettings, StatusSql,
+        self, DatabaseUrl, DocumentStore, Files, ForgetfulStore, Lookups, Pipeline, StatusReader,
+        StatusSettings, StatusSql,
         ocr::{FileLinks, OcrDispatcher},
         text_layer::TextLayerReader,
     },
-    http::{self, Access, OcrDoor, Parts, SignedFileLinks},
+    http::{self, Access, OcrDoor, Parts, SignedFileLinks, Vitals},
     hub::{Hub, HubSettings},
     listener::StallGuard,
     stream::{Pulse, StreamSettings, Streams},
-    telemetry::Metrics,
+    telemetry::{Metrics, Vital},
     upstash::{QStash, RedisRest},
 };
 
@@ -62,11 +64,18 @@ impl App {
     pub async fn start(config: &Config, shutdown: CancellationToken) -> anyhow::Result<Self> {
         let base =
             Base { config, clock: Clock::System, metrics: Arc::default(), stop: CancellationToken::new() };
-        let store = base.open_store().await?;
+        let vitals = Vitals {
+            clock: base.clock,
+            started_at: base.clock.milliseconds(),
+            broker: Vital::new(base.clock),
+        };
+        let redis = base.redis();
+        let cache = base.open_cache(redis.as_ref());
+        let store = base.open_store(cache.clone()).await?;
         let files = Files::open(&config.storage.files, Arc::clone(&base.metrics))
             .await
             .context("use the place that STORAGE_URL names for files")?;
-        let broker = base.open_broker();
+        let broker = base.open_broker(redis, &vitals.broker);
         let emitter = Emitter::start(
             Arc::clone(&broker),
             base.clock,
@@ -77,6 +86,7 @@ impl App {
         let pipeline = base.pipeline(Arc::clone(&store), files.clone(), emitter.clone(), dispatcher);
         pipeline.watch_for_silence();
         let (hub, statuses) = (base.start_hub(broker), base.start_status_reader(Arc::clone(&store)));
+        vitals.broker.follow(hub.source_state(), base.stop.clone());
         let streams = base.streams(hub.clone(), statuses.clone(), shutdown);
         let access = Access::new(&config.access, base.clock);
         let dev_token = dev_token(&access);
@@ -85,12 +95,14 @@ impl App {
             hub,
             streams,
             statuses,
+            lookups: Lookups::new(Arc::clone(&store), cache, base.clock),
             store: Arc::clone(&store),
             files,
             pipeline: pipeline.clone(),
             ocr: door,
             access,
             allowed_origins: config.access.allowed_origins.clone(),
+            vitals,
             metrics: base.metrics,
         });
         Ok(Self { router, emitter, pipeline, store, dev_token, stop: base.stop })
@@ -179,7 +191,20 @@ async fn within_after(
 }
 
 impl Base<'_> {
-    async fn open_store(&self) -> anyhow::Result<Arc<dyn DocumentStore>> {
+    fn redis(&self) -> Option<RedisRest> {
+        let BrokerConfig::Upstash(config) = &self.config.broker else { return None };
+        Some(RedisRest::new(config.url.clone(), config.token.clone(), Arc::clone(&self.metrics)))
+    }
+
+    fn open_cache(&self, redis: Option<&RedisRest>) -> Cache {
+        let (metrics, settings) = (Arc::clone(&self.metrics), CacheSettings::default());
+        match redis {
+            Some(redis) => Cache::over(redis, self.clock, metrics, settings),
+            None => Cache::in_memory(metrics, settings),
+        }
+    }
+
+    async fn open_store(&self, cache: Cache) -> anyhow::Result<Arc<dyn DocumentStore>> {
         let config = &self.config.storage;
         let url = &config.database_url;
         if let Some(settings) = &config.status_sql {
@@ -191,30 +216,25 @@ impl Base<'_> {
         if config.migrate_on_start {
             migrate(config).await?;
         }
-        Ok(store)
+        Ok(Arc::new(ForgetfulStore::before(store, cache)))
     }
 
-    fn open_broker(&self) -> Arc<dyn Broker> {
+    fn open_broker(&self, redis: Option<RedisRest>, vital: &Vital) -> Arc<dyn Broker> {
         let time_to_live = self.config.streams.event_time_to_live;
-        match &self.config.broker {
-            BrokerConfig::Memory => Arc::new(MemoryBroker::new(
-                self.clock,
-                MemoryLimits { time_to_live, ..MemoryLimits::default() },
-            )),
-            BrokerConfig::Upstash(config) => {
-                let redis =
-                    RedisRest::new(config.url.clone(), config.token.clone(), Arc::clone(&self.metrics));
-                let settings = UpstashSettings {
-                    poll_interval: config.poll_interval,
-                    idle_poll_interval: config.idle_poll_interval,
-                    wake: config.wake,
-                    emit: config.emit,
-                    time_to_live,
-                    ..UpstashSettings::default()
-                };
-                Arc::new(UpstashBroker::new(redis, self.clock, Arc::clone(&self.metrics), settings))
-            }
-        }
+        let (BrokerConfig::Upstash(config), Some(redis)) = (&self.config.broker, redis) else {
+            let limits = MemoryLimits { time_to_live, ..MemoryLimits::default() };
+            return Arc::new(MemoryBroker::new(self.clock, limits));
+        };
+        let settings = UpstashSettings {
+            poll_interval: config.poll_interval,
+            idle_poll_interval: config.idle_poll_interval,
+            wake: config.wake,
+            emit: config.emit,
+            time_to_live,
+            ..UpstashSettings::default()
+        };
+        let redis = redis.with_vital(vital.clone());
+        Arc::new(UpstashBroker::new(redis, self.clock, Arc::clone(&self.metrics), settings))
     }
 
     fn start_hub(&self, broker: Arc<dyn Broker>) -> Hub {

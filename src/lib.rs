@@ -9,14 +9,15 @@
 //! - [`stream`]: what one viewer sees, in order, from snapshot to `done`
 //! - [`http`]: routes, access, Server-Sent Events, the page
 //!
-//! [`config`] reads settings, [`telemetry`] writes logs and metrics, [`upstash`] talks to Redis and QStash
-//! over REST, [`redis_rest`] gives any Redis that REST, [`qstash_dev`] is a queue like QStash for a laptop,
-//! [`command`] is the command line. [`run`] serves all of it behind a listener; [`App`] gives the router to
-//! mount elsewhere.
+//! [`cache`] keeps what was read for a while, [`config`] reads settings, [`telemetry`] writes logs and
+//! metrics, [`upstash`] talks to Redis and QStash over REST, [`redis_rest`] gives any Redis that REST,
+//! [`qstash_dev`] is a queue like QStash for a laptop, [`command`] is the command line. [`run`] serves all of
+//! it behind a listener; [`App`] gives the router to mount elsewhere.
 #![forbid(unsafe_code)]
 
 mod app;
 pub mod broker;
+pub mod cache;
 pub mod clock;
 pub mod command;
 pub mod config;

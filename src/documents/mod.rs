@@ -1,10 +1,13 @@
 //! Documents: where they are kept, how they move, and the work that moves them.
 //!
 //! [`Pipeline`] does the work, [`DocumentStore`] and [`Files`] keep it, [`StatusReader`] tells
-//! streams of it. Nothing here knows viewers.
+//! streams of it, [`Lookups`] answers from the cache what is read again and again. Nothing here knows viewers.
 
 pub mod analysis;
+mod checklist;
 mod files;
+mod health;
+mod lookups;
 pub mod matching;
 pub mod ocr;
 mod pipeline;
@@ -13,12 +16,15 @@ mod status_reader;
 mod store;
 pub mod text_layer;
 
+pub use checklist::{CaseDocument, Checklist, ChecklistDocument, ChecklistItem, DocumentState, ItemState};
 pub use files::{FileError, Files, MAX_FILE_BYTES};
+pub use health::{CountedHealth, DocumentHealth, MOST_HEALTH_DOCUMENTS, StageDuration};
+pub use lookups::{Lookups, Requirements};
 pub use pipeline::{ConfirmError, Pipeline};
 pub use status::{DocumentRecord, DocumentStatus, UnknownStatus};
 pub use status_reader::{PatientStatuses, StatusFollow, StatusReader, StatusSettings};
 pub use store::{
-    Advance, DatabaseUrl, DatabaseUrlError, DocumentStore, NEWEST_DOCUMENTS, PostgresStore, SqliteStore,
-    StatusQuery, StatusSource, StatusSql, StatusSqlError, StatusSqlSettings, StoreError, Upload, migrate,
-    open,
+    Advance, DatabaseUrl, DatabaseUrlError, DocumentStore, ForgetfulStore, MOST_CASE_DOCUMENTS,
+    NEWEST_DOCUMENTS, PostgresStore, SqliteStore, StatusQuery, StatusSource, StatusSql, StatusSqlError,
+    StatusSqlSettings, StoreError, Upload, migrate, open,
 };

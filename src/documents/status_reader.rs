@@ -23,7 +23,11 @@ use super::{
     status::DocumentRecord,
     store::{StatusQuery, StatusSource, StoreError},
 };
-use crate::{clock::Clock, event::Id, telemetry::Metrics};
+use crate::{
+    clock::Clock,
+    event::Id,
+    telemetry::{Metrics, Vital},
+};
 
 /// Longest wait for one status query.
 const READ_WITHIN: Duration = Duration::from_secs(3);
@@ -70,6 +74,7 @@ struct Shared {
     wanted: Mutex<Wanted>,
     news: Notify,
     is_up: watch::Sender<bool>,
+    vital: Vital,
     /// Counts the reads begun.
     begun: AtomicU64,
     /// Counts attempts to read, so that whoever waits for one sees it end.
@@ -127,6 +132,7 @@ impl StatusReader {
             wanted: Mutex::default(),
             news: Notify::new(),
             is_up: watch::Sender::new(true),
+            vital: Vital::new(clock),
             begun: AtomicU64::new(0),
             attempts: watch::Sender::new(0),
         });
@@ -164,6 +170,12 @@ impl StatusReader {
     #[must_use]
     pub fn source_name(&self) -> &'static str {
         self.shared.source.name()
+    }
+
+    /// Tells how the source does.
+    #[must_use]
+    pub fn vital(&self) -> &Vital {
+        &self.shared.vital
     }
 
     /// Follows whether the source answers.
@@ -319,6 +331,7 @@ impl Shared {
         if !query.patients.is_empty() || !*self.is_up.borrow() {
             let read = Read { number: self.begun.fetch_add(1, Ordering::SeqCst) + 1, began: Instant::now() };
             let answer = timeout(READ_WITHIN, self.source.statuses(&query)).await;
+            self.vital.took(read.began.elapsed());
             self.take_answer(&query, read, answer.unwrap_or(Err(StoreError::Timeout)));
         }
         self.attempts.send_modify(|attempts| *attempts += 1);
@@ -339,6 +352,7 @@ impl Shared {
     }
 
     fn set_up(&self, is_up: bool) {
+        self.vital.set(is_up);
         let changed = self.is_up.send_if_modified(|state| std::mem::replace(state, is_up) != is_up);
         if changed {
             self.metrics.source_is(self.source.name(), is_up);

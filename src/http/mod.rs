@@ -4,9 +4,11 @@
 
 mod access;
 mod body;
+mod checklist;
 mod cors;
 mod documents;
 mod file_links;
+mod health;
 mod operations;
 mod page;
 mod problem;
@@ -22,13 +24,14 @@ use std::sync::Arc;
 
 pub use access::{Access, Claims, Grant};
 pub use file_links::SignedFileLinks;
+pub use health::Vitals;
 pub use problem::Problem;
 pub use router::router;
 pub use webhooks::{OcrDoor, ocr_addresses};
 
 use crate::{
     broker::Emitter,
-    documents::{DocumentStore, Files, Pipeline, StatusReader},
+    documents::{DocumentStore, Files, Lookups, Pipeline, StatusReader},
     hub::Hub,
     stream::Streams,
     telemetry::Metrics,
@@ -46,6 +49,8 @@ pub struct Parts {
     pub statuses: StatusReader,
     /// Keeps documents.
     pub store: Arc<dyn DocumentStore>,
+    /// Reads through the cache.
+    pub lookups: Lookups,
     /// Keeps files.
     pub files: Files,
     /// Works on documents.
@@ -56,6 +61,8 @@ pub struct Parts {
     pub access: Access,
     /// Pages of these hosts may read the answers.
     pub allowed_origins: Vec<String>,
+    /// How this process does.
+    pub vitals: Vitals,
     /// Counts.
     pub metrics: Arc<Metrics>,
 }

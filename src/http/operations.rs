@@ -8,35 +8,26 @@ use axum::{
 };
 use serde_json::json;
 
-use super::Shared;
-
-/// What operators can do about a source that is down; the route is open, so it tells no address.
-const CURE: &str = "`tidings check`, with the settings of this server, names the cause and the variable.";
+use super::{Shared, health};
 
 /// Says that the process lives.
 pub(super) async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// Says of each source whether it answers; 503 when one does not.
+/// Says of each source whether it answers, since when and how fast; 503 when one does not.
 ///
-/// Of a bucket it tells how the last call went: streams do not need it, so it makes nobody unready.
+/// Of a bucket and of the cache in Redis it tells how the last call went: streams do not need them, so they
+/// make nobody unready.
 pub(super) async fn readyz(State(parts): State<Shared>) -> Response {
-    let sources = [
-        (parts.hub.source_name(), *parts.hub.source_state().borrow()),
-        (parts.statuses.source_name(), *parts.statuses.source_state().borrow()),
-    ];
-    let is_ready = sources.iter().all(|(_, is_up)| *is_up);
+    let sources = health::sources(&parts);
+    let is_ready = sources.values().all(|source| source["state"] == "up");
     let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let state = |is_up: bool| match is_up {
-        true => json!({ "state": "up" }),
-        false => json!({ "state": "down", "cure": CURE }),
-    };
-    let sources: serde_json::Map<_, _> =
-        sources.into_iter().map(|(name, is_up)| (name.to_owned(), state(is_up))).collect();
     let mut answer = json!({ "ready": is_ready, "sources": sources });
-    if let Some(is_up) = parts.files.is_answering() {
-        answer["files"] = json!({ "state": if is_up { "up" } else { "down" } });
+    for (name, vital) in [("files", parts.files.vital()), ("cache", parts.lookups.cache_level())] {
+        if let Some(vital) = vital {
+            answer[name] = health::show(&vital.read());
+        }
     }
     (status, Json(answer)).into_response()
 }

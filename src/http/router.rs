@@ -12,8 +12,8 @@ use axum::{
 use tower_http::trace::TraceLayer;
 
 use super::{
-    Parts, body::MAX_JSON_BYTES, cors, documents, file_links, operations, page, problem, progress, stream,
-    tokens, uploads, webhooks,
+    Parts, body::MAX_JSON_BYTES, checklist, cors, documents, file_links, health, operations, page, problem,
+    progress, stream, tokens, uploads, webhooks,
 };
 
 /// Builds the routes over `parts`.
@@ -27,6 +27,8 @@ pub fn router(parts: Parts) -> Router {
         .route("/api/v1/uploads/presign", post(uploads::presign))
         .route("/api/v1/uploads/{document_id}/file", put(uploads::put_file))
         .route("/api/v1/uploads/confirm", post(uploads::confirm))
+        .route("/api/v1/cases/{case_id}/checklist", get(checklist::checklist))
+        .route("/api/v1/procedures/{code}/requirements", get(checklist::requirements))
         .route("/api/v1/tokens", post(tokens::issue))
         .route("/", get(page::index))
         .route("/page/{file}", get(page::file))
@@ -42,6 +44,7 @@ pub fn router(parts: Parts) -> Router {
     let operators = Router::new()
         .route("/healthz", get(operations::healthz))
         .route("/readyz", get(operations::readyz))
+        .route("/api/v1/health", get(health::health))
         .route("/metrics", get(operations::metrics));
 
     browser

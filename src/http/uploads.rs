@@ -1,6 +1,6 @@
 //! `POST /api/v1/uploads/presign`, `PUT` of the file, `POST /api/v1/uploads/confirm`.
 
-use std::time::Duration;
+use std::{borrow::Borrow, time::Duration};
 
 use axum::{
     Json,
@@ -241,12 +241,13 @@ pub(super) fn files_failed(error: &FileError) -> Problem {
     Problem::unavailable("The file store does not answer; try again later.")
 }
 
-pub(super) fn store_failed(error: StoreError) -> Problem {
+pub(super) fn store_failed(error: impl Borrow<StoreError>) -> Problem {
+    let error = error.borrow();
     if matches!(error, StoreError::KeptElsewhere) {
-        let detail = "This server takes no uploads: as STATUS_SQL is set, it reads where documents stand from \
+        let detail = "This server takes no uploads and keeps no documents: as STATUS_SQL is set, it reads where documents stand from \
                       tables that are not its own. Publish steps with POST /api/v1/progress.";
         return Problem::new(StatusCode::NOT_IMPLEMENTED, detail);
     }
-    tracing::error!(error = &error as &dyn std::error::Error, "the document store failed");
+    tracing::error!(error = error as &dyn std::error::Error, "the document store failed");
     Problem::unavailable("The document store does not answer; try again later.")
 }

@@ -2,13 +2,18 @@
 //!
 //! Labels come from closed lists: no ids, no messages.
 
-use std::sync::{Arc, atomic::AtomicU64};
+use std::{
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
 
 use prometheus_client::{
     encoding::{EncodeLabelSet, text},
-    metrics::{counter::Counter, family::Family, gauge::Gauge},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::{Metric, Registry},
 };
+
+use crate::cache::Kind;
 
 /// Labels a count with a reason from a closed list.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -35,6 +40,12 @@ pub struct SourceLabels {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct DirectionLabels {
     direction: &'static str,
+}
+
+/// Labels what a cache does with the kind of value.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct CacheLabels {
+    cache: &'static str,
 }
 
 /// Why an event never reached the broker.
@@ -115,6 +126,16 @@ pub struct Metrics {
     pub wakes: Family<OutcomeLabels, Counter>,
     /// Calls to the file store by outcome: `ok`, `denied`, `timeout` or `failed`.
     pub file_calls: Family<OutcomeLabels, Counter>,
+    /// Answers that needed no load of their own, by cache.
+    pub cache_hits: Family<CacheLabels, Counter>,
+    /// Answers that had to be loaded, by cache.
+    pub cache_misses: Family<CacheLabels, Counter>,
+    /// Database queries that hits spared, by cache.
+    pub cache_queries_saved: Family<CacheLabels, Counter>,
+    /// Calls to a cache in Redis that failed or took too long, by cache.
+    pub cache_failures: Family<CacheLabels, Counter>,
+    /// How long loads took, by cache.
+    pub cache_load_seconds: Family<CacheLabels, Histogram, fn() -> Histogram>,
 }
 
 /// Counts a stream as open until dropped.
@@ -154,6 +175,24 @@ impl Default for Metrics {
             wake_up: add(&mut registry, "wake_up", "1 while the wake-up subscription stands"),
             wakes: add(&mut registry, "wakes", "Wake-up messages by what came of them"),
             file_calls: add(&mut registry, "file_calls", "Calls to the file store by outcome"),
+            cache_hits: add(&mut registry, "cache_hits", "Answers that needed no load of their own"),
+            cache_misses: add(&mut registry, "cache_misses", "Answers that had to be loaded"),
+            cache_queries_saved: add(
+                &mut registry,
+                "cache_queries_saved",
+                "Database queries that hits spared",
+            ),
+            cache_failures: add(
+                &mut registry,
+                "cache_failures",
+                "Calls to a cache in Redis that failed or took too long",
+            ),
+            cache_load_seconds: add_as(
+                &mut registry,
+                "cache_load_seconds",
+                "How long loads took",
+                Family::new_with_constructor(load_seconds as fn() -> Histogram),
+            ),
             registry,
         };
         metrics.show_zeros();
@@ -162,7 +201,15 @@ impl Default for Metrics {
 }
 
 fn add<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: &str) -> M {
-    let metric = M::default();
+    add_as(registry, name, help, M::default())
+}
+
+/// From a read of a table nearby to the longest wait for a database.
+fn load_seconds() -> Histogram {
+    Histogram::new([0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0])
+}
+
+fn add_as<M: Metric + Clone>(registry: &mut Registry, name: &str, help: &str, metric: M) -> M {
     registry.register(name, help, metric.clone());
     metric
 }
@@ -192,6 +239,14 @@ impl Metrics {
         }
         for outcome in ["ok", "denied", "timeout", "failed"] {
             drop(self.file_calls.get_or_create(&OutcomeLabels { outcome }));
+        }
+        for labels in Kind::ALL.map(CacheLabels::of) {
+            for family in
+                [&self.cache_hits, &self.cache_misses, &self.cache_queries_saved, &self.cache_failures]
+            {
+                drop(family.get_or_create(&labels));
+            }
+            drop(self.cache_load_seconds.get_or_create(&labels));
         }
         for (family, outcomes) in [
             (&self.replays, ["whole", "gap"]),
@@ -299,11 +354,38 @@ impl Metrics {
         count_outcome(&self.file_calls, outcome);
     }
 
+    /// Counts an answer of a cache, and the queries it spared.
+    pub fn cache_asked(&self, kind: Kind, is_hit: bool) {
+        let labels = CacheLabels::of(kind);
+        if is_hit {
+            self.cache_hits.get_or_create(&labels).inc();
+            self.cache_queries_saved.get_or_create(&labels).inc_by(kind.queries());
+        } else {
+            self.cache_misses.get_or_create(&labels).inc();
+        }
+    }
+
+    /// Notes how long a load took.
+    pub fn cache_loaded(&self, kind: Kind, took: Duration) {
+        self.cache_load_seconds.get_or_create(&CacheLabels::of(kind)).observe(took.as_secs_f64());
+    }
+
+    /// Counts a call to a cache in Redis that failed.
+    pub fn cache_failed(&self, kind: Kind) {
+        self.cache_failures.get_or_create(&CacheLabels::of(kind)).inc();
+    }
+
     /// Counts a stream as open until the answer is dropped.
     #[must_use]
     pub fn open_stream(self: &Arc<Self>) -> StreamOpen {
         self.streams_open.inc();
         StreamOpen(Arc::clone(self))
+    }
+}
+
+impl CacheLabels {
+    const fn of(kind: Kind) -> Self {
+        Self { cache: kind.as_str() }
     }
 }
 

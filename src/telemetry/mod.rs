@@ -2,6 +2,8 @@
 
 mod logs;
 mod metrics;
+mod vital;
 
 pub use logs::{LogFormat, start_logs};
 pub use metrics::{DropReason, EndLabels, Metrics, OutcomeLabels, ReasonLabels, SourceLabels, StreamOpen};
+pub use vital::{Reading, Vital};

@@ -7,7 +7,7 @@ use reqwest::{Client, RequestBuilder, Response, header, redirect::Policy};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde_json::Value;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use url::Url;
 
 use super::{
@@ -17,7 +17,7 @@ use super::{
     reply::{self, Encoding, Reply},
     subscription::{Lines, Subscription},
 };
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, Vital};
 
 /// Longest wait for a whole answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
@@ -36,6 +36,7 @@ pub struct RedisRest {
     account: Arc<Account>,
     answer_within: Duration,
     encoding: Encoding,
+    vital: Option<Vital>,
 }
 
 impl RedisRest {
@@ -56,6 +57,7 @@ impl RedisRest {
             account: Arc::new(Account::new(metrics)),
             answer_within: ANSWER_WITHIN,
             encoding: Encoding::Plain,
+            vital: None,
         }
     }
 
@@ -63,6 +65,13 @@ impl RedisRest {
     #[must_use]
     pub const fn with_timeout(mut self, answer_within: Duration) -> Self {
         self.answer_within = answer_within;
+        self
+    }
+
+    /// Notes in `vital` how long each call takes.
+    #[must_use]
+    pub fn with_vital(mut self, vital: Vital) -> Self {
+        self.vital = Some(vital);
         self
     }
 
@@ -172,7 +181,12 @@ impl RedisRest {
     }
 
     async fn in_time<T>(&self, work: impl Future<Output = Result<T, RedisError>>) -> Result<T, RedisError> {
-        timeout(self.answer_within, work).await.unwrap_or(Err(RedisError::Timeout))
+        let began = Instant::now();
+        let answer = timeout(self.answer_within, work).await.unwrap_or(Err(RedisError::Timeout));
+        if let Some(vital) = &self.vital {
+            vital.took(began.elapsed());
+        }
+        answer
     }
 
     fn under(&self, segments: &[&str]) -> Url {

@@ -1,27 +1,24 @@
 //! What is common to all calls to the store: a limit in time, and a count of how they went.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::FileError;
-use crate::telemetry::Metrics;
+use crate::{
+    clock::Clock,
+    telemetry::{Metrics, Vital},
+};
 
-/// Counts calls and remembers whether the store answers.
+/// Counts calls and remembers how the store does.
 pub(super) struct Calls {
     metrics: Arc<Metrics>,
-    are_answered: AtomicBool,
+    vital: Vital,
 }
 
 impl Calls {
     pub(super) fn new(metrics: Arc<Metrics>) -> Self {
-        Self { metrics, are_answered: AtomicBool::new(true) }
+        Self { metrics, vital: Vital::new(Clock::System) }
     }
 
     /// Awaits a call, at most `within`, and counts it.
@@ -30,17 +27,19 @@ impl Calls {
         within: Duration,
         call: impl Future<Output = object_store::Result<T>>,
     ) -> Result<T, FileError> {
+        let began = Instant::now();
         let answer = match timeout(within, call).await {
             Ok(answer) => answer.map_err(FileError::from),
             Err(_) => Err(FileError::Timeout),
         };
+        self.vital.took(began.elapsed());
         self.note(answer.as_ref().err());
         answer
     }
 
-    /// Says whether the last call was answered as it should.
-    pub(super) fn are_answered(&self) -> bool {
-        self.are_answered.load(Ordering::Relaxed)
+    /// Tells how the store does: up where the last call was answered as it should.
+    pub(super) const fn vital(&self) -> &Vital {
+        &self.vital
     }
 
     fn note(&self, fault: Option<&FileError>) {
@@ -53,6 +52,6 @@ impl Calls {
             Some(_) => "failed",
         };
         self.metrics.files_called(outcome);
-        self.are_answered.store(outcome == "ok", Ordering::Relaxed);
+        self.vital.set(outcome == "ok");
     }
 }

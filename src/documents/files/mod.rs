@@ -18,7 +18,7 @@ use self::{bucket::Bucket, calls::Calls, folder::Folder};
 use crate::{
     config::{BucketConfig, FilesConfig},
     event::Id,
-    telemetry::Metrics,
+    telemetry::{Metrics, Vital},
 };
 
 /// Largest file in bytes: 25 MB.
@@ -166,10 +166,10 @@ impl Files {
         }
     }
 
-    /// Says whether the last call was answered; none for a folder.
+    /// Tells how the bucket does, by its last call; none for a folder.
     #[must_use]
-    pub fn is_answering(&self) -> Option<bool> {
-        matches!(self.place, Place::Bucket(_)).then(|| self.calls.are_answered())
+    pub fn vital(&self) -> Option<&Vital> {
+        matches!(self.place, Place::Bucket(_)).then(|| self.calls.vital())
     }
 
     /// Keeps `size` bytes of `document`; nothing is kept of a file that does not arrive whole.

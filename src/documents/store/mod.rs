@@ -1,6 +1,8 @@
 //! Where documents are kept: the contract, and a file per database.
 
 mod database;
+mod forgetful;
+mod health;
 mod postgres;
 mod rows;
 mod sqlite;
@@ -10,11 +12,14 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 pub use database::{DatabaseUrl, DatabaseUrlError};
+pub use forgetful::ForgetfulStore;
 pub use postgres::{PostgresStore, StatusSql, StatusSqlError, StatusSqlSettings};
 pub use sqlite::SqliteStore;
 
 use super::{
     analysis::Findings,
+    checklist::CaseDocument,
+    health::DocumentHealth,
     matching::{Requirement, RequirementMatch},
     ocr::{Delivery, OcrResult, Receipt},
     status::{DocumentRecord, DocumentStatus},
@@ -25,6 +30,8 @@ use crate::{clock::Clock, event::Id};
 pub const NEWEST_DOCUMENTS: u32 = 50;
 /// How long a delivery of the OCR queue is known, in milliseconds: the queue gives up after days.
 const DELIVERIES_KEPT_FOR: i64 = 7 * 24 * 3_600 * 1_000;
+/// Documents of a case that a checklist looks at.
+pub const MOST_CASE_DOCUMENTS: u32 = 200;
 
 /// Answers where documents stand; the second source of every stream.
 #[async_trait]
@@ -88,6 +95,18 @@ pub trait DocumentStore: StatusSource {
     /// # Errors
     /// [`StoreError`] when the store does not answer.
     async fn requirements(&self, procedure_code: &str) -> Result<Vec<Requirement>, StoreError>;
+
+    /// Reads the newest 200 documents of a case, newest first; nothing for an unknown case.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    async fn case_documents(&self, case: &Id) -> Result<Vec<CaseDocument>, StoreError>;
+
+    /// Counts the documents that moved since `since`, in milliseconds since the Unix epoch, in one query.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    async fn health(&self, since: u64) -> Result<DocumentHealth, StoreError>;
 
     /// Reads the documents that are under way, oldest first.
     ///

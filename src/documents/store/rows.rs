@@ -1,10 +1,16 @@
 //! Rows as every database gives them, before their words and numbers are checked.
 
+use serde::Deserialize;
 use sqlx::FromRow;
 
 use super::{StoreError, Upload};
 use crate::{
-    documents::{matching::Requirement, status::DocumentRecord},
+    documents::{
+        analysis::{DocumentType, Findings},
+        checklist::CaseDocument,
+        matching::Requirement,
+        status::DocumentRecord,
+    },
     event::Id,
 };
 
@@ -39,6 +45,28 @@ pub(super) struct UnfinishedRow {
     upload: UploadRow,
     #[sqlx(flatten)]
     record: RecordRow,
+}
+
+/// A document of a case, newest first. Findings are read as text: Postgres refuses to take apart what
+/// holds `\u0000`.
+pub(super) const CASE_DOCUMENTS: &str = "
+SELECT document_id, status, procedure_code, CAST(findings AS TEXT) AS findings
+FROM documents WHERE case_id = $1 ORDER BY created_at DESC, document_id DESC LIMIT $2";
+
+/// What a checklist reads of one document.
+#[derive(FromRow)]
+pub(super) struct CaseDocumentRow {
+    document_id: String,
+    status: String,
+    procedure_code: Option<String>,
+    findings: Option<String>,
+}
+
+/// Of findings no more than a checklist needs.
+#[derive(Deserialize)]
+struct TypeAndDates {
+    document_type: DocumentType,
+    dates: Vec<String>,
 }
 
 /// What a procedure asks for.
@@ -89,6 +117,29 @@ impl UnfinishedRow {
     }
 }
 
+impl CaseDocumentRow {
+    fn read(self) -> Result<CaseDocument, StoreError> {
+        let findings = self.findings.map(|json| serde_json::from_str(&json).map(TypeAndDates::into_findings));
+        Ok(CaseDocument {
+            document_id: id(&self.document_id, "document_id")?,
+            status: self.status.parse().map_err(|_| StoreError::Unreadable("status"))?,
+            procedure_code: optional_id(self.procedure_code.as_deref(), "procedure_code")?,
+            findings: findings.transpose().map_err(|_| StoreError::Unreadable("findings"))?,
+        })
+    }
+
+    /// Reads what this version can read.
+    pub(super) fn read_all(rows: Vec<Self>) -> Result<Vec<CaseDocument>, StoreError> {
+        rows.into_iter().map(Self::read).filter_map(skip_unreadable).collect()
+    }
+}
+
+impl TypeAndDates {
+    fn into_findings(self) -> Findings {
+        Findings { document_type: self.document_type, dates: self.dates, ..Findings::default() }
+    }
+}
+
 impl RequirementRow {
     pub(super) fn read(self) -> Result<Requirement, StoreError> {
         let document_type = serde_json::from_value(self.document_type.into());
@@ -118,7 +169,7 @@ fn optional_id(text: Option<&str>, column: &'static str) -> Result<Option<Id>, S
     text.map(|text| id(text, column)).transpose()
 }
 
-fn skip_unreadable(record: Result<DocumentRecord, StoreError>) -> Option<Result<DocumentRecord, StoreError>> {
+fn skip_unreadable<T>(record: Result<T, StoreError>) -> Option<Result<T, StoreError>> {
     match record {
         Err(StoreError::Unreadable(column)) => {
             tracing::warn!(column, "a document was left out: this version cannot read it");

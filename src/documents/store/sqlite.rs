@@ -11,12 +11,16 @@ use sqlx::{
 };
 
 use super::{
-    Advance, DocumentStore, NEWEST_DOCUMENTS, StatusQuery, StatusSource, StoreError, Upload,
-    rows::{RecordRow, RequirementRow, UnfinishedRow, UploadRow, signed},
+    Advance, DocumentStore, MOST_CASE_DOCUMENTS, NEWEST_DOCUMENTS, StatusQuery, StatusSource, StoreError,
+    Upload,
+    health::{HEALTH, HealthRow},
+    rows::{CASE_DOCUMENTS, CaseDocumentRow, RecordRow, RequirementRow, UnfinishedRow, UploadRow, signed},
 };
 use crate::{
     clock::Clock,
     documents::{
+        checklist::CaseDocument,
+        health::{DocumentHealth, MOST_HEALTH_DOCUMENTS},
         matching::Requirement,
         ocr::{Delivery, OcrResult, Receipt},
         status::{DocumentRecord, DocumentStatus},
@@ -166,7 +170,11 @@ impl DocumentStore for SqliteStore {
         let done = sqlx::query(
             "UPDATE documents
              SET status = $3, rank = $4, updated_at = max(updated_at + 1, $5), reason = $6,
-                 findings = coalesce($7, findings), matches = coalesce($8, matches)
+                 findings = coalesce($7, findings), matches = coalesce($8, matches),
+                 reading_at = CASE WHEN $3 = 'ocr_processing' THEN $5 ELSE reading_at END,
+                 read_at = CASE WHEN $3 = 'ocr_complete' THEN $5 ELSE read_at END,
+                 analyzing_at = CASE WHEN $3 = 'analyzing' THEN $5 ELSE analyzing_at END,
+                 analyzed_at = CASE WHEN $3 = 'analyzed' THEN $5 ELSE analyzed_at END
              WHERE document_id = $1 AND attempt = $2 AND rank < $4",
         )
         .bind(document.as_str())
@@ -197,6 +205,24 @@ impl DocumentStore for SqliteStore {
         rows.into_iter().map(RequirementRow::read).collect()
     }
 
+    async fn case_documents(&self, case: &Id) -> Result<Vec<CaseDocument>, StoreError> {
+        let rows = sqlx::query_as::<_, CaseDocumentRow>(CASE_DOCUMENTS)
+            .bind(case.as_str())
+            .bind(i64::from(MOST_CASE_DOCUMENTS))
+            .fetch_all(&self.pool)
+            .await?;
+        CaseDocumentRow::read_all(rows)
+    }
+
+    async fn health(&self, since: u64) -> Result<DocumentHealth, StoreError> {
+        let rows = sqlx::query_as::<_, HealthRow>(HEALTH)
+            .bind(signed(since))
+            .bind(i64::from(MOST_HEALTH_DOCUMENTS))
+            .fetch_all(&self.pool)
+            .await?;
+        Ok(HealthRow::read_all(rows))
+    }
+
     async fn unfinished(&self) -> Result<Vec<(Upload, DocumentRecord)>, StoreError> {
         let rows = sqlx::query_as::<_, UnfinishedRow>(
             "SELECT document_id, patient_id, filename, content_type, size, case_id, procedure_code,
@@ -223,4 +249,28 @@ impl DocumentStore for SqliteStore {
 
 fn json_array(ids: &[Id]) -> String {
     serde_json::to_string(ids).expect("ids always serialize")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn cases_and_the_dashboard_are_read_by_index() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}/t.db", folder.path().display());
+        let store = SqliteStore::open(&url, Clock::System).await.unwrap();
+        store.migrate().await.unwrap();
+
+        for (statement, index) in [(CASE_DOCUMENTS, "documents_by_case"), (HEALTH, "documents_by_time")] {
+            let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
+            let steps: Vec<(i64, i64, i64, String)> =
+                sqlx::query_as(explain).bind("1").bind(1).fetch_all(&store.pool).await.unwrap();
+            let of_documents: Vec<_> =
+                steps.iter().filter(|(.., step)| step.contains(" documents")).collect();
+            assert!(!of_documents.is_empty());
+            let by_index = format!("SEARCH documents USING INDEX {index}");
+            assert!(of_documents.iter().all(|(.., step)| step.starts_with(&by_index)), "{steps:?}");
+        }
+    }
 }

@@ -13,6 +13,7 @@ mod ocr_worker;
 mod outage;
 mod postgres_outage;
 mod shutdown;
+mod spared_queries;
 mod stopped_midway;
 mod their_statuses;
 mod two_instances;

@@ -6,6 +6,8 @@ mod progress;
 
 mod documents;
 
+mod checklist;
+
 mod tokens;
 
 mod webhooks;
@@ -13,6 +15,8 @@ mod webhooks;
 mod page;
 
 mod operations;
+
+mod health;
 
 mod startup;
 

@@ -6,14 +6,14 @@ use serde_json::json;
 
 use super::{accepted, refused};
 use crate::support::{
-    Server, Viewer,
+    Redis, RedisRest, Server, Viewer,
     documents::{confirm, emit, put},
     tokens::KEYS,
 };
 
 const STREAM: &str = "/api/v1/patients/p1/documents/stream";
 /// What operators build dashboards and alerts on; a family shows with its first sample.
-const NAMES: [&str; 14] = [
+const NAMES: [&str; 19] = [
     "tidings_streams_open",
     "tidings_stream_ends_total",
     "tidings_streams_declined_total",
@@ -28,6 +28,11 @@ const NAMES: [&str; 14] = [
     "tidings_documents_ended_total",
     "tidings_requests_refused_total",
     "tidings_file_calls_total",
+    "tidings_cache_hits_total",
+    "tidings_cache_misses_total",
+    "tidings_cache_queries_saved_total",
+    "tidings_cache_failures_total",
+    "tidings_cache_load_seconds_count",
 ];
 
 #[tokio::test]
@@ -46,8 +51,31 @@ async fn readiness_tells_of_each_source() {
 
     let ready = accepted(server.get("/readyz")).await;
 
-    let up = json!({ "state": "up" });
-    assert_eq!(ready, json!({ "ready": true, "sources": { "memory": up, "sqlite": up } }));
+    assert_eq!(ready["ready"], true);
+    let sources = ready["sources"].as_object().unwrap();
+    assert_eq!(sources.keys().collect::<Vec<_>>(), ["memory", "sqlite"]);
+    for source in sources.values() {
+        assert_eq!(source["state"], "up");
+        assert!(source["since"].as_str().unwrap().ends_with('Z'), "{source}");
+    }
+    assert_eq!(sources["memory"]["latency_ms"], json!(null), "memory is not called");
+}
+
+#[tokio::test]
+async fn readiness_tells_how_fast_each_part_answered_last() {
+    let redis = Redis::start();
+    let front = RedisRest::with_token(&redis, "t");
+    let settings = [("UPSTASH_REDIS_REST_URL", &*front.url), ("UPSTASH_REDIS_REST_TOKEN", "t")];
+    let server = Server::start(&settings);
+
+    Viewer::open(server.get(STREAM)).await.until("connected").await;
+    accepted(server.get("/api/v1/procedures/knee_replacement/requirements")).await;
+    let ready = accepted(server.get("/readyz")).await;
+
+    for part in [&ready["sources"]["redis"], &ready["sources"]["sqlite"], &ready["cache"]] {
+        assert!(part["latency_ms"].as_f64().is_some_and(|latency| latency >= 0.0), "{ready}");
+        assert_eq!(part["state"], "up");
+    }
 }
 
 #[tokio::test]
@@ -63,7 +91,7 @@ async fn every_line_of_the_metrics_is_a_name_labels_and_a_value() {
     let samples = samples(&text);
     let types: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
     for name in NAMES {
-        let family = name.trim_end_matches("_total");
+        let family = name.trim_end_matches("_total").trim_end_matches("_count");
         assert!(
             types.iter().any(|line| line.split(' ').next() == Some(family)),
             "{name} is not in {types:?}"

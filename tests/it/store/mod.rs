@@ -1,5 +1,6 @@
 //! The behaviour every document store has to show, and the databases that show it.
 
+mod forgetful;
 mod plan;
 mod pooler;
 mod postgres;

@@ -8,7 +8,7 @@ use tidings::{
     event::Id,
 };
 
-use super::suite::run_all;
+use super::suite::{TIMED, durations_are_those_of_whole_documents, run_all};
 use crate::support::{Database, Postgres, postgres::migrations};
 
 fn named(url: &str) -> DatabaseUrl {
@@ -24,6 +24,17 @@ async fn the_postgres_store_keeps_the_contract() {
 
     run_all(&*store).await;
     store.close().await;
+}
+
+#[tokio::test]
+async fn nine_in_ten_took_no_longer_than_is_told() {
+    let database = Database::new().await;
+    migrate(&named(&database.url)).await.unwrap();
+    database.run(TIMED).await;
+
+    let store = open(&named(&database.url), Clock::System).await.unwrap();
+
+    durations_are_those_of_whole_documents(&*store).await;
 }
 
 #[tokio::test]
@@ -46,8 +57,8 @@ async fn processes_that_migrate_at_once_all_succeed() {
     for applied in migrated {
         assert_eq!(applied.unwrap(), migrations());
     }
-    let kept = database.number("SELECT count(*) FROM _sqlx_migrations").await;
-    assert_eq!(usize::try_from(kept).unwrap(), migrations());
+    let applied = database.number("SELECT count(*) FROM _sqlx_migrations").await;
+    assert_eq!(usize::try_from(applied), Ok(migrations()));
 }
 
 #[tokio::test]

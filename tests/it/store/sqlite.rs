@@ -1,8 +1,9 @@
 //! The SQLite store: the suite, and what is of its own.
 
+use sqlx::{Connection, SqliteConnection};
 use tidings::{clock::Clock, documents::SqliteStore};
 
-use super::suite::run_all;
+use super::suite::{TIMED, durations_are_those_of_whole_documents, run_all};
 
 async fn open(folder: &tempfile::TempDir) -> SqliteStore {
     let store = SqliteStore::open(&format!("sqlite://{}/t.db", folder.path().display()), Clock::System)
@@ -17,6 +18,17 @@ async fn the_sqlite_store_keeps_the_contract() {
     let folder = tempfile::tempdir().unwrap();
 
     run_all(&open(&folder).await).await;
+}
+
+#[tokio::test]
+async fn nine_in_ten_took_no_longer_than_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder).await;
+    let url = format!("sqlite://{}/t.db", folder.path().display());
+    let mut connection = SqliteConnection::connect(&url).await.unwrap();
+    sqlx::raw_sql(TIMED).execute(&mut connection).await.unwrap();
+
+    durations_are_those_of_whole_documents(&store).await;
 }
 
 #[tokio::test]

@@ -2,8 +2,8 @@
 
 use tidings::{
     documents::{
-        Advance, DocumentStatus, DocumentStore, StatusQuery, Upload,
-        analysis::Findings,
+        Advance, DocumentStatus, DocumentStore, MOST_CASE_DOCUMENTS, StatusQuery, Upload,
+        analysis::{DocumentType, Findings},
         ocr::{Delivery, DeliveryOutcome, OcrFailure, OcrResult, Receipt},
     },
     event::Id,
@@ -52,6 +52,10 @@ pub async fn run_all(store: &dyn DocumentStore) {
     a_patient_sees_own_documents_only(store).await;
     the_newest_50_the_active_and_the_named_are_read(store).await;
     requirements_are_read_by_procedure(store).await;
+    the_documents_of_a_case_are_read_newest_first(store).await;
+    of_findings_a_case_is_told_type_and_dates(store).await;
+    a_case_of_very_many_documents_is_read_in_part(store).await;
+    what_moved_lately_is_counted(store).await;
     what_is_under_way_is_found_again(store).await;
     of_an_attempt_the_first_result_stands(store).await;
     a_repeated_delivery_is_answered_as_before_and_changes_nothing(store).await;
@@ -154,6 +158,105 @@ async fn the_newest_50_the_active_and_the_named_are_read(store: &dyn DocumentSto
 async fn requirements_are_read_by_procedure(store: &dyn DocumentStore) {
     assert!(store.requirements("knee_replacement").await.unwrap().len() >= 4);
     assert!(store.requirements("unheard_of").await.unwrap().is_empty());
+}
+
+/// Confirms a document of a case, later than all before it.
+async fn confirmed_in(store: &dyn DocumentStore, document: &str, case: &str, procedure: Option<&str>) {
+    tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    let upload =
+        Upload { case_id: Some(id(case)), procedure_code: procedure.map(id), ..upload(document, "pi") };
+    store.announce(&upload).await.unwrap();
+    assert!(store.confirm(&upload).await.unwrap());
+}
+
+async fn the_documents_of_a_case_are_read_newest_first(store: &dyn DocumentStore) {
+    for (document, case, procedure) in [("i1", "ci", Some("hip")), ("i2", "ci", None), ("i3", "cj", None)] {
+        confirmed_in(store, document, case, procedure).await;
+    }
+    store.advance(&id("i1"), 1, &Advance::Failed("internal")).await.unwrap();
+
+    let documents = store.case_documents(&id("ci")).await.unwrap();
+
+    let read: Vec<_> = documents.iter().map(|read| (read.document_id.as_str(), read.status)).collect();
+    assert_eq!(read, [("i2", DocumentStatus::Uploaded), ("i1", DocumentStatus::Failed)]);
+    assert_eq!(documents[1].procedure_code, Some(id("hip")));
+    assert!(store.case_documents(&id("unheard_of")).await.unwrap().is_empty());
+}
+
+async fn of_findings_a_case_is_told_type_and_dates(store: &dyn DocumentStore) {
+    confirmed_in(store, "k1", "ck", None).await;
+    let mut findings = Findings {
+        document_type: DocumentType::LabReport,
+        dates: vec!["2024-07-30".into(), "2024-07-01".into()],
+        ..Findings::default()
+    };
+    findings.diagnoses.push(tidings::documents::analysis::Diagnosis {
+        code: "M17".into(),
+        name: "what \0 a hostile PDF may say".into(),
+    });
+    assert_eq!(store.case_documents(&id("ck")).await.unwrap()[0].findings, None);
+
+    store.advance(&id("k1"), 1, &Advance::Analyzed(Box::new(findings.clone()))).await.unwrap();
+
+    findings.diagnoses.clear();
+    assert_eq!(store.case_documents(&id("ck")).await.unwrap()[0].findings, Some(findings));
+}
+
+async fn a_case_of_very_many_documents_is_read_in_part(store: &dyn DocumentStore) {
+    for n in 0..=MOST_CASE_DOCUMENTS {
+        let upload = Upload { case_id: Some(id("cl")), ..upload(&format!("l{n}"), "pl") };
+        store.announce(&upload).await.unwrap();
+        store.confirm(&upload).await.unwrap();
+    }
+
+    let read = store.case_documents(&id("cl")).await.unwrap();
+
+    assert_eq!(read.len(), MOST_CASE_DOCUMENTS as usize);
+}
+
+async fn what_moved_lately_is_counted(store: &dyn DocumentStore) {
+    tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    let since = tidings::clock::Clock::System.milliseconds();
+    for document in ["m1", "m2", "m3"] {
+        confirmed(store, document, "pm").await;
+    }
+    let steps = [DocumentStatus::OcrProcessing, DocumentStatus::OcrComplete, DocumentStatus::Analyzing];
+    for to in steps.map(Advance::To) {
+        store.advance(&id("m1"), 1, &to).await.unwrap();
+    }
+    store.advance(&id("m1"), 1, &Advance::Analyzed(Box::default())).await.unwrap();
+    store.advance(&id("m1"), 1, &Advance::Complete(Vec::new())).await.unwrap();
+    store.advance(&id("m2"), 1, &Advance::Failed("encrypted")).await.unwrap();
+
+    let health = store.health(since).await.unwrap();
+
+    assert_eq!((health.documents, health.is_whole), (3, true));
+    let by_status = |status: DocumentStatus| health.by_status[status.as_str()];
+    let ends = [DocumentStatus::Uploaded, DocumentStatus::Complete, DocumentStatus::Failed].map(by_status);
+    assert_eq!((ends, by_status(DocumentStatus::Analyzing)), ([1, 1, 1], 0));
+    assert_eq!(health.failures, [("encrypted".to_owned(), 1)].into());
+    let stages: Vec<_> = health.durations.iter().map(|(stage, took)| (&**stage, took.documents)).collect();
+    assert_eq!(stages, [("analysis", 1), ("matching", 1), ("ocr", 1), ("total", 1)]);
+    let none = store.health(u64::MAX).await.unwrap();
+    assert_eq!((none.documents, none.durations.len(), none.by_status.len()), (0, 0, 7));
+}
+
+/// Ten documents whose reading took 1 to 10 s, and one of a second attempt that was read in the first only.
+pub const TIMED: &str = "
+WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 11)
+INSERT INTO documents (document_id, patient_id, filename, content_type, size, status, rank, attempt,
+                       created_at, updated_at, reading_at, read_at)
+SELECT 'd' || n, 'p', 'a.pdf', 'application/pdf', 1, 'analyzing', 3, CASE WHEN n = 11 THEN 2 ELSE 1 END,
+       1, 9000000000000, 1000000, CASE WHEN n = 11 THEN 500 ELSE 1000000 + n * 1000 END
+FROM numbers";
+
+/// How long the documents of [`TIMED`] took.
+pub async fn durations_are_those_of_whole_documents(store: &dyn DocumentStore) {
+    let health = store.health(0).await.unwrap();
+
+    let ocr = health.durations["ocr"];
+    assert_eq!((ocr.documents, ocr.median_ms, ocr.p90_ms), (10, 5_000, 9_000));
+    assert_eq!(health.durations.len(), 1);
 }
 
 async fn what_is_under_way_is_found_again(store: &dyn DocumentStore) {

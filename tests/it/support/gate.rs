@@ -100,6 +100,11 @@ impl Gate {
         *self.shared.steps.lock().await = Some(sender);
         calls
     }
+
+    /// Passes calls on again by itself.
+    pub async fn stop_stepping(&self) {
+        *self.shared.steps.lock().await = None;
+    }
 }
 
 impl Drop for Gate {

@@ -41,6 +41,11 @@ const CERTIFICATE: [&str; 12] = [
     "server.crt",
 ];
 
+/// How many migrations there are.
+pub fn migrations() -> usize {
+    fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/postgres")).unwrap().count()
+}
+
 /// A PostgreSQL server; killed when dropped.
 pub struct Postgres {
     process: Option<Child>,
@@ -222,9 +227,4 @@ fn start_postgres(folder: &Path, port: u16) -> Option<Child> {
 
 fn log_of(folder: &Path) -> String {
     fs::read_to_string(folder.join("log")).unwrap_or_default()
-}
-
-/// Counts the migrations of this version.
-pub fn migrations() -> usize {
-    std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/postgres")).unwrap().count()
 }

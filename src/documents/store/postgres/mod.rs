@@ -12,12 +12,16 @@ pub use self::status_sql::{StatusSql, StatusSqlError, StatusSqlSettings};
 
 use self::sessions::Sessions;
 use super::{
-    Advance, DocumentStore, NEWEST_DOCUMENTS, StatusQuery, StatusSource, StoreError, Upload,
-    rows::{RecordRow, RequirementRow, UnfinishedRow, UploadRow, signed},
+    Advance, DocumentStore, MOST_CASE_DOCUMENTS, NEWEST_DOCUMENTS, StatusQuery, StatusSource, StoreError,
+    Upload,
+    health::{HEALTH, HealthRow},
+    rows::{CASE_DOCUMENTS, CaseDocumentRow, RecordRow, RequirementRow, UnfinishedRow, UploadRow, signed},
 };
 use crate::{
     clock::Clock,
     documents::{
+        checklist::CaseDocument,
+        health::{DocumentHealth, MOST_HEALTH_DOCUMENTS},
         matching::Requirement,
         ocr::{Delivery, OcrResult, Receipt},
         status::{DocumentRecord, DocumentStatus},
@@ -145,7 +149,11 @@ impl DocumentStore for PostgresStore {
             "WITH moved AS (
                  UPDATE documents
                  SET status = $3, rank = $4, updated_at = greatest(updated_at + 1, $5), reason = $6,
-                     findings = coalesce($7::json, findings), matches = coalesce($8::json, matches)
+                     findings = coalesce($7::json, findings), matches = coalesce($8::json, matches),
+                     reading_at = CASE WHEN $3 = 'ocr_processing' THEN $5 ELSE reading_at END,
+                     read_at = CASE WHEN $3 = 'ocr_complete' THEN $5 ELSE read_at END,
+                     analyzing_at = CASE WHEN $3 = 'analyzing' THEN $5 ELSE analyzing_at END,
+                     analyzed_at = CASE WHEN $3 = 'analyzed' THEN $5 ELSE analyzed_at END
                  WHERE document_id = $1 AND attempt = $2 AND rank < $4
                  RETURNING document_id
              ), forgotten AS (
@@ -172,6 +180,19 @@ impl DocumentStore for PostgresStore {
         )
         .bind(procedure_code);
         self.sessions.read(requirements).await?.into_iter().map(RequirementRow::read).collect()
+    }
+
+    async fn case_documents(&self, case: &Id) -> Result<Vec<CaseDocument>, StoreError> {
+        let documents = sqlx::query_as::<_, CaseDocumentRow>(CASE_DOCUMENTS)
+            .bind(case.as_str())
+            .bind(i64::from(MOST_CASE_DOCUMENTS));
+        CaseDocumentRow::read_all(self.sessions.read(documents).await?)
+    }
+
+    async fn health(&self, since: u64) -> Result<DocumentHealth, StoreError> {
+        let counts =
+            sqlx::query_as::<_, HealthRow>(HEALTH).bind(signed(since)).bind(i64::from(MOST_HEALTH_DOCUMENTS));
+        Ok(HealthRow::read_all(self.sessions.read(counts).await?))
     }
 
     async fn unfinished(&self) -> Result<Vec<(Upload, DocumentRecord)>, StoreError> {

@@ -18,6 +18,8 @@ use self::rows::{Asked, LeftOut, TheirRow};
 use super::sessions::Sessions;
 use crate::{
     documents::{
+        checklist::CaseDocument,
+        health::DocumentHealth,
         matching::Requirement,
         ocr::{Delivery, OcrResult, Receipt},
         status::{DocumentRecord, DocumentStatus},
@@ -209,6 +211,14 @@ impl DocumentStore for StatusSql {
     }
 
     async fn requirements(&self, _: &str) -> Result<Vec<Requirement>, StoreError> {
+        Err(StoreError::KeptElsewhere)
+    }
+
+    async fn case_documents(&self, _: &Id) -> Result<Vec<CaseDocument>, StoreError> {
+        Err(StoreError::KeptElsewhere)
+    }
+
+    async fn health(&self, _: u64) -> Result<DocumentHealth, StoreError> {
         Err(StoreError::KeptElsewhere)
     }
 

@@ -1,0 +1,58 @@
+//! `GET /api/v1/cases/{case_id}/checklist` and `GET /api/v1/procedures/{code}/requirements`: cached reads.
+
+use axum::{
+    Json,
+    extract::{Path, RawQuery, State},
+    http::{HeaderMap, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use serde_json::json;
+
+use super::{
+    Shared,
+    body::{parse_id, query_token},
+    problem::Problem,
+    uploads::store_failed,
+};
+use crate::{documents::Requirements, event::Channel};
+
+/// Lays the documents of a case against what its procedure asks for.
+pub(super) async fn checklist(
+    State(parts): State<Shared>,
+    Path(case): Path<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let case = parse_id("case_id", &case)?;
+    let grant = parts.access.viewer(&headers, query_token(query.as_deref()).as_deref())?;
+    grant.require(&Channel::chat(case.clone()))?;
+    let checklist = parts.lookups.checklist(&case).await.map_err(store_failed)?;
+    checklist.map(answer).ok_or_else(|| {
+        Problem::not_found(
+            "No document of this case has been confirmed; presign one with this `case_id`, put it and confirm.",
+        )
+    })
+}
+
+/// Tells what a procedure asks for.
+pub(super) async fn requirements(
+    State(parts): State<Shared>,
+    Path(code): Path<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let code = parse_id("code", &code)?;
+    parts.access.viewer(&headers, query_token(query.as_deref()).as_deref())?;
+    let found = parts.lookups.requirements(&code).await.map_err(store_failed)?;
+    let Some(Requirements(requirements)) = found else {
+        let detail =
+            "No procedure has this code; the table procedure_requirements lists those that have one.";
+        return Err(Problem::not_found(detail));
+    };
+    Ok(answer(json!({ "procedure_code": code, "requirements": requirements })))
+}
+
+fn answer(body: impl Serialize) -> Response {
+    ([(header::CACHE_CONTROL, "no-store")], Json(body)).into_response()
+}
