@@ -85,6 +85,7 @@ impl App {
             store: Arc::clone(&store),
             files,
             pipeline: pipeline.clone(),
+            kinds: config.streams.kinds.clone(),
             access,
             allowed_origins: config.access.allowed_origins.clone(),
             metrics: base.metrics,

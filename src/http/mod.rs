@@ -6,6 +6,7 @@ mod access;
 mod body;
 mod cors;
 mod documents;
+mod events;
 mod operations;
 mod page;
 mod problem;
@@ -21,10 +22,12 @@ use std::sync::Arc;
 pub use access::{Access, Claims, Grant};
 pub use problem::Problem;
 pub use router::router;
+pub(crate) use stream::stream_path;
 
 use crate::{
     broker::Emitter,
     documents::{DocumentStore, Files, Pipeline, StatusReader},
+    event::ChannelKind,
     hub::Hub,
     stream::Streams,
     telemetry::Metrics,
@@ -46,6 +49,8 @@ pub struct Parts {
     pub files: Files,
     /// Works on documents.
     pub pipeline: Pipeline,
+    /// Other kinds of work that may be followed.
+    pub kinds: Vec<ChannelKind>,
     /// Who may do what.
     pub access: Access,
     /// Pages of these hosts may read the answers.

@@ -12,8 +12,8 @@ use axum::{
 use tower_http::trace::TraceLayer;
 
 use super::{
-    Parts, body::MAX_JSON_BYTES, cors, documents, operations, page, problem, progress, stream, tokens,
-    uploads,
+    Parts, body::MAX_JSON_BYTES, cors, documents, events, operations, page, problem, progress, stream,
+    tokens, uploads,
 };
 
 /// Builds the routes over `parts`.
@@ -23,6 +23,7 @@ pub fn router(parts: Parts) -> Router {
 
     let browser = Router::new()
         .route("/api/v1/patients/{patient_id}/documents/stream", get(stream::documents))
+        .route("/api/v1/streams/{kind}/{id}", get(stream::other))
         .route("/api/v1/patients/{patient_id}/documents", get(documents::list))
         .route("/api/v1/uploads/presign", post(uploads::presign))
         .route("/api/v1/uploads/{document_id}/file", put(uploads::put_file))
@@ -32,7 +33,9 @@ pub fn router(parts: Parts) -> Router {
         .route("/page/{file}", get(page::file))
         .route("/tidings.js", get(page::client));
 
-    let service = Router::new().route("/api/v1/progress", post(progress::publish));
+    let service = Router::new()
+        .route("/api/v1/progress", post(progress::publish))
+        .route("/api/v1/streams/{kind}/{id}/events", post(events::publish));
 
     let operators = Router::new()
         .route("/healthz", get(operations::healthz))

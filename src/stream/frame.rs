@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::coverage::DocumentView;
 use crate::{
     documents::DocumentStatus,
-    event::{Cursor, Id},
+    event::{Cursor, Id, LoggedEvent},
     hub::HubEvent,
 };
 
@@ -50,8 +50,25 @@ pub struct Connected {
     pub resumed: bool,
     /// Whether events behind the viewer's cursor may be missing.
     pub gap: bool,
-    /// Where the documents stand.
-    pub documents: Vec<DocumentView>,
+    /// Where everything stands.
+    #[serde(flatten)]
+    pub snapshot: Snapshot,
+}
+
+/// Where everything stands that a stream tells of.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+pub enum Snapshot {
+    /// On a stream of documents.
+    Documents {
+        /// Where each document stands.
+        documents: Vec<DocumentView>,
+    },
+    /// On a stream of any other kind.
+    Other {
+        /// The newest events, oldest first.
+        events: Vec<LoggedEvent>,
+    },
 }
 
 /// The data of `document_update`.

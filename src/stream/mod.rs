@@ -1,14 +1,17 @@
 //! What one viewer sees, in order: snapshot, replay, live events, status changes, heartbeat, end.
 //!
-//! It merges the hub, the status reader and the clock, and knows neither HTTP nor the text of
-//! Server-Sent Events. `coverage` says where everything stands, `viewer` what to tell next.
+//! It merges the hub, the stores and the clock, and knows neither HTTP nor the text of Server-Sent
+//! Events. `viewer` says what to tell next and is the same for every kind of channel; `subject` holds
+//! what differs between them.
 
 mod coverage;
 mod end_rules;
+mod feed;
 mod frame;
 mod heartbeat;
 mod request;
 mod sources;
+mod subject;
 mod told;
 mod viewer;
 
@@ -19,8 +22,8 @@ use tokio_util::sync::CancellationToken;
 
 pub use coverage::{ActivityLimits, Coverage, CoverageView, DocumentView};
 pub use frame::{
-    Connected, DocumentUpdate, Done, EndedDocument, Frame, Heartbeat, ReconnectReason, SourceChange,
-    SourceState,
+    Connected, DocumentUpdate, Done, EndedDocument, Frame, Heartbeat, ReconnectReason, Snapshot,
+    SourceChange, SourceState,
 };
 pub use heartbeat::Pulse;
 pub use request::{StreamRequest, ViewerCursor};

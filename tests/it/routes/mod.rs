@@ -12,6 +12,8 @@ mod page;
 
 mod operations;
 
+mod other_work;
+
 mod startup;
 
 use reqwest::{RequestBuilder, StatusCode, header::CONTENT_TYPE};

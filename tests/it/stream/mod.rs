@@ -4,5 +4,6 @@ mod cuts;
 mod ends;
 mod faults;
 mod gaps;
+mod other_work;
 mod shared;
 mod world;

@@ -84,6 +84,12 @@ impl World {
         self.broker.memory.publish(&[publication]).await[0].as_ref().unwrap();
     }
 
+    /// Publishes to any channel, as a stranger's RPUSH does.
+    pub async fn push(&self, channel: &Channel, event: serde_json::Value) {
+        let publication = Publication { channel: channel.clone(), payload: event.to_string().into() };
+        self.broker.memory.publish(&[publication]).await[0].as_ref().unwrap();
+    }
+
     pub fn set_status(&self, document: &str, status: DocumentStatus) {
         self.store.set(document, status, self.clock.milliseconds());
     }
@@ -275,6 +281,8 @@ pub struct Browser {
     pub told: Vec<String>,
     pub frames: usize,
     pub is_finished: bool,
+    /// What stood in the last `connected`.
+    pub snapshot: serde_json::Value,
 }
 
 impl Browser {
@@ -282,17 +290,23 @@ impl Browser {
         Self::asking(|_| {})
     }
 
+    /// Follows any channel.
+    pub fn of(channel: Channel) -> Self {
+        Self::asking(|request| request.channel = channel)
+    }
+
     pub fn asking(change: impl FnOnce(&mut tidings::stream::StreamRequest)) -> Self {
-        let mut request = tidings::stream::StreamRequest {
-            patient: id(PATIENT),
-            documents: Vec::new(),
-            events: None,
-            follow: false,
-            cursor: tidings::stream::ViewerCursor::New,
-            expires_at: None,
-        };
+        let mut request = tidings::stream::StreamRequest::of(World::channel());
         change(&mut request);
-        Self { request, stream: None, last_id: None, told: Vec::new(), frames: 0, is_finished: false }
+        Self {
+            request,
+            stream: None,
+            last_id: None,
+            told: Vec::new(),
+            frames: 0,
+            is_finished: false,
+            snapshot: serde_json::Value::Null,
+        }
     }
 
     pub async fn open(&mut self, world: &World) {
@@ -352,13 +366,16 @@ impl Browser {
                     (true, _) => "connected:resumed",
                     _ => "connected",
                 };
+                self.snapshot = serde_json::to_value(&connected.snapshot).unwrap();
                 (Some(connected.cursor), kind.to_owned())
             }
             Frame::Event(event) => {
                 let shown = event.event.as_ref().unwrap();
                 let data: serde_json::Value = serde_json::from_slice(&shown.data).unwrap();
-                let words =
-                    format!("{}:{}", data["document_id"].as_str().unwrap(), data["stage"].as_str().unwrap());
+                let words = match (data["document_id"].as_str(), data["stage"].as_str()) {
+                    (Some(document), Some(stage)) => format!("{document}:{stage}"),
+                    _ => format!("{}:{}", shown.name, data["n"]),
+                };
                 (Some(tidings::event::Cursor::plain(event.id)), words)
             }
             Frame::DocumentUpdate(update) => {
