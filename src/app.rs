@@ -12,11 +12,12 @@ use crate::{
         Broker, CLOCK_ALLOWANCE, Emitter, EmitterLimits, MemoryBroker, MemoryLimits, UpstashBroker,
         UpstashSettings,
     },
+    chat::{self, Chat},
     clock::Clock,
     config::{BrokerConfig, Config, StorageConfig},
     documents::{
-        self, DatabaseUrl, DocumentStore, Files, Pipeline, StatusReader, StatusSettings, StatusSql,
-        text_layer::TextLayerReader,
+        self, Connections, DatabaseUrl, DocumentStore, Files, Pipeline, StatusReader, StatusSettings,
+        StatusSql, text_layer::TextLayerReader,
     },
     http::{self, Access, Parts},
     hub::{Hub, HubSettings},
@@ -61,7 +62,8 @@ impl App {
     pub async fn start(config: &Config, shutdown: CancellationToken) -> anyhow::Result<Self> {
         let base =
             Base { config, clock: Clock::System, metrics: Arc::default(), stop: CancellationToken::new() };
-        let store = base.open_store().await?;
+        let (store, connections) = base.open_store().await?;
+        let messages = chat::over(&connections, base.clock);
         let files = Files::open(&config.storage.files, Arc::clone(&base.metrics))
             .await
             .context("use the place that STORAGE_URL names for files")?;
@@ -85,6 +87,7 @@ impl App {
             store: Arc::clone(&store),
             files,
             pipeline: pipeline.clone(),
+            chat: Chat::new(messages, emitter.clone(), Arc::clone(&base.metrics)),
             kinds: config.streams.kinds.clone(),
             access,
             allowed_origins: config.access.allowed_origins.clone(),
@@ -176,19 +179,20 @@ async fn within_after(
 }
 
 impl Base<'_> {
-    async fn open_store(&self) -> anyhow::Result<Arc<dyn DocumentStore>> {
+    async fn open_store(&self) -> anyhow::Result<(Arc<dyn DocumentStore>, Connections)> {
         let config = &self.config.storage;
         let url = &config.database_url;
         if let Some(settings) = &config.status_sql {
-            return Ok(Arc::new(StatusSql::open(url, settings, Arc::clone(&self.metrics)).await?));
+            let statuses = StatusSql::open(url, settings, Arc::clone(&self.metrics)).await?;
+            return Ok((Arc::new(statuses), Connections::ReadOnly));
         }
         make_folder(url)?;
-        let store = documents::open(url, self.clock).await;
-        let store = store.context("open the database that DATABASE_URL names")?;
+        let opened = documents::open_shared(url, self.clock).await;
+        let opened = opened.context("open the database that DATABASE_URL names")?;
         if config.migrate_on_start {
             migrate(config).await?;
         }
-        Ok(store)
+        Ok(opened)
     }
 
     fn open_broker(&self) -> Arc<dyn Broker> {

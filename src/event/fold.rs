@@ -2,6 +2,7 @@
 
 use super::{
     channel::ChannelKind,
+    chat_fold::{ChatFold, ChatState},
     fields::EventError,
     id::Id,
     position::EventId,
@@ -22,6 +23,8 @@ const REMEMBERED_DOCUMENTS: usize = 1_024;
 pub enum ChannelFold {
     /// Of documents.
     Documents(ProgressFold),
+    /// Of a chat.
+    Chat(Box<ChatFold>),
     /// Of any other kind.
     Other(TypedFold),
 }
@@ -31,6 +34,8 @@ pub enum ChannelFold {
 pub enum LogState {
     /// How far each document is.
     Documents(Vec<(Id, DocumentProgress)>),
+    /// The newest messages, and answers under way.
+    Chat(ChatState),
     /// The newest events, oldest first.
     Other(Vec<LoggedEvent>),
 }
@@ -40,6 +45,10 @@ pub enum LogState {
 pub enum Hidden {
     /// It has been told before.
     Repeat,
+    /// It holds what has been told piece by piece.
+    Checkpoint,
+    /// A piece before it was lost; a checkpoint will bring both.
+    BehindHole,
     /// It is no event of the channel's kind.
     Invalid(EventError),
 }
@@ -50,7 +59,8 @@ impl ChannelFold {
     pub fn of(kind: &ChannelKind) -> Self {
         match kind {
             ChannelKind::Documents => Self::Documents(ProgressFold::default()),
-            ChannelKind::Chat | ChannelKind::Other(_) => Self::Other(TypedFold::default()),
+            ChannelKind::Chat => Self::Chat(Box::default()),
+            ChannelKind::Other(_) => Self::Other(TypedFold::default()),
         }
     }
 
@@ -61,6 +71,7 @@ impl ChannelFold {
     pub fn apply(&mut self, id: EventId, payload: &[u8]) -> Result<Event, Hidden> {
         let shown = match self {
             Self::Documents(fold) => fold.apply(id, &ProgressEvent::parse(payload)?),
+            Self::Chat(fold) => return fold.apply(id, &TypedEvent::parse(payload)?),
             Self::Other(fold) => fold.apply(id, &TypedEvent::parse(payload)?),
         };
         shown.ok_or(Hidden::Repeat)
@@ -68,10 +79,12 @@ impl ChannelFold {
 
     /// Forgets what lies before `oldest`, the oldest the log still holds, once that is much.
     pub fn forget_before(&mut self, oldest: EventId) {
-        if let Self::Documents(fold) = self
-            && fold.documents().count() > REMEMBERED_DOCUMENTS
-        {
-            fold.forget_before(oldest);
+        match self {
+            Self::Documents(fold) if fold.documents().count() > REMEMBERED_DOCUMENTS => {
+                fold.forget_before(oldest)
+            }
+            Self::Chat(fold) => fold.forget_before(oldest),
+            Self::Documents(_) | Self::Other(_) => {}
         }
     }
 
@@ -83,6 +96,7 @@ impl ChannelFold {
                 let documents = fold.documents().map(|(id, progress)| (id.clone(), progress.clone()));
                 LogState::Documents(documents.collect())
             }
+            Self::Chat(fold) => LogState::Chat(fold.state()),
             Self::Other(fold) => LogState::Other(fold.newest()),
         }
     }
@@ -94,7 +108,7 @@ impl LogState {
     pub fn documents(&self) -> &[(Id, DocumentProgress)] {
         match self {
             Self::Documents(documents) => documents,
-            Self::Other(_) => &[],
+            Self::Chat(_) | Self::Other(_) => &[],
         }
     }
 }
@@ -105,6 +119,8 @@ impl Hidden {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Repeat => "repeat",
+            Self::Checkpoint => "checkpoint",
+            Self::BehindHole => "behind_hole",
             Self::Invalid(error) => error.kind(),
         }
     }

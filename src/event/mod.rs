@@ -4,6 +4,8 @@
 //! types can break out of a Server-Sent Events frame. No I/O happens in this room.
 
 mod channel;
+mod chat;
+mod chat_fold;
 mod cursor;
 mod fields;
 mod fold;
@@ -18,6 +20,11 @@ mod typed;
 mod typed_fold;
 
 pub use channel::{Channel, ChannelError, ChannelKind};
+
+pub use chat::{
+    AnswerText, ChatMessage, MAX_CONTENT_BYTES, MAX_ROLE_CHARS, Token, chat_types, check_chat_event, is_role,
+};
+pub use chat_fold::{ChatFold, ChatState};
 pub use cursor::{Cursor, CursorError, Mark};
 pub use fields::{EventError, MAX_EVENT_BYTES};
 pub use fold::{ChannelFold, Hidden, LogState};

@@ -7,6 +7,7 @@ mod body;
 mod cors;
 mod documents;
 mod events;
+mod messages;
 mod operations;
 mod page;
 mod problem;
@@ -26,6 +27,7 @@ pub(crate) use stream::stream_path;
 
 use crate::{
     broker::Emitter,
+    chat::Chat,
     documents::{DocumentStore, Files, Pipeline, StatusReader},
     event::ChannelKind,
     hub::Hub,
@@ -49,6 +51,8 @@ pub struct Parts {
     pub files: Files,
     /// Works on documents.
     pub pipeline: Pipeline,
+    /// Takes messages.
+    pub chat: Chat,
     /// Other kinds of work that may be followed.
     pub kinds: Vec<ChannelKind>,
     /// Who may do what.

@@ -12,8 +12,8 @@ use axum::{
 use tower_http::trace::TraceLayer;
 
 use super::{
-    Parts, body::MAX_JSON_BYTES, cors, documents, events, operations, page, problem, progress, stream,
-    tokens, uploads,
+    Parts, body::MAX_JSON_BYTES, cors, documents, events, messages, operations, page, problem, progress,
+    stream, tokens, uploads,
 };
 
 /// Builds the routes over `parts`.
@@ -21,6 +21,7 @@ pub fn router(parts: Parts) -> Router {
     let cors = cors::layer(&parts.allowed_origins);
     let parts = Arc::new(parts);
 
+    let long_body = DefaultBodyLimit::max(messages::MAX_BODY_BYTES);
     let browser = Router::new()
         .route("/api/v1/patients/{patient_id}/documents/stream", get(stream::documents))
         .route("/api/v1/streams/{kind}/{id}", get(stream::other))
@@ -28,6 +29,7 @@ pub fn router(parts: Parts) -> Router {
         .route("/api/v1/uploads/presign", post(uploads::presign))
         .route("/api/v1/uploads/{document_id}/file", put(uploads::put_file))
         .route("/api/v1/uploads/confirm", post(uploads::confirm))
+        .route("/api/v1/cases/{case_id}/messages", post(messages::post).layer(long_body))
         .route("/api/v1/tokens", post(tokens::issue))
         .route("/", get(page::index))
         .route("/page/{file}", get(page::file))

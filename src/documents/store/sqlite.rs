@@ -9,7 +9,7 @@ use sqlx::{
 };
 
 use super::{
-    Advance, DocumentStore, NEWEST_DOCUMENTS, StatusQuery, StatusSource, StoreError, Upload,
+    Advance, Connections, DocumentStore, NEWEST_DOCUMENTS, StatusQuery, StatusSource, StoreError, Upload,
     rows::{RecordRow, RequirementRow, UnfinishedRow, UploadRow, signed},
 };
 use crate::{
@@ -73,6 +73,10 @@ impl SqliteStore {
         let migrations = sqlx::migrate!("migrations/sqlite");
         migrations.run(&self.pool).await?;
         Ok(migrations.iter().count())
+    }
+
+    pub(super) fn connections(&self) -> Connections {
+        Connections::Sqlite(self.pool.clone())
     }
 
     fn now(&self) -> i64 {

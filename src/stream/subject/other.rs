@@ -15,7 +15,7 @@ impl Other {
     pub(super) fn arrive(&mut self, log: LogState) {
         self.newest = match log {
             LogState::Other(newest) => newest,
-            LogState::Documents(_) => Vec::new(),
+            LogState::Documents(_) | LogState::Chat(_) => Vec::new(),
         };
     }
 

@@ -6,6 +6,8 @@ mod progress;
 
 mod documents;
 
+mod messages;
+
 mod tokens;
 
 mod page;

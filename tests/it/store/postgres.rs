@@ -8,7 +8,7 @@ use tidings::{
     event::Id,
 };
 
-use super::suite::run_all;
+use super::{migrations, suite::run_all};
 use crate::support::{Database, Postgres};
 
 fn named(url: &str) -> DatabaseUrl {
@@ -44,9 +44,9 @@ async fn processes_that_migrate_at_once_all_succeed() {
     let migrated = futures::future::join_all((0..6).map(|_| migrate(&url))).await;
 
     for applied in migrated {
-        assert_eq!(applied.unwrap(), 2);
+        assert_eq!(applied.unwrap(), migrations());
     }
-    assert_eq!(database.number("SELECT count(*) FROM _sqlx_migrations").await, 2);
+    assert_eq!(database.number("SELECT count(*) FROM _sqlx_migrations").await, migrations() as i64);
 }
 
 #[tokio::test]
@@ -113,7 +113,7 @@ async fn a_url_as_a_provider_gives_it_is_taken_with_its_tls() {
     let plain = server.url("tidings:p%40ss%2Fword", "postgres").replace("postgres://", "postgresql://");
 
     let url = named(&format!("{plain}?sslmode=require&channel_binding=require"));
-    assert_eq!(migrate(&url).await.unwrap(), 2);
+    assert_eq!(migrate(&url).await.unwrap(), migrations());
     let store = open(&url, Clock::System).await.unwrap();
 
     assert!(store.unfinished().await.unwrap().is_empty());

@@ -9,9 +9,9 @@ use sqlx::{Connection, postgres::PgConnectOptions};
 
 pub use self::status_sql::{StatusSql, StatusSqlError, StatusSqlSettings};
 
-use self::sessions::Sessions;
+pub(crate) use self::sessions::Sessions;
 use super::{
-    Advance, DocumentStore, NEWEST_DOCUMENTS, StatusQuery, StatusSource, StoreError, Upload,
+    Advance, Connections, DocumentStore, NEWEST_DOCUMENTS, StatusQuery, StatusSource, StoreError, Upload,
     rows::{RecordRow, RequirementRow, UnfinishedRow, UploadRow, signed},
 };
 use crate::{
@@ -63,6 +63,10 @@ impl PostgresStore {
         let applied = migrations::migrate(&mut connection).await;
         let _ = connection.close().await;
         Ok(applied?)
+    }
+
+    pub(super) fn connections(&self) -> Connections {
+        Connections::Postgres(self.sessions.clone())
     }
 
     fn now(&self) -> i64 {
