@@ -12,7 +12,7 @@ use crate::{
         Broker, CLOCK_ALLOWANCE, Emitter, EmitterLimits, MemoryBroker, MemoryLimits, UpstashBroker,
         UpstashSettings,
     },
-    chat::{self, Chat},
+    chat::{self, Chat, ChatStore, MessageReader},
     clock::Clock,
     config::{BrokerConfig, Config, StorageConfig},
     documents::{
@@ -76,7 +76,8 @@ impl App {
         );
         let pipeline = base.pipeline(Arc::clone(&store), files.clone(), emitter.clone());
         let (hub, statuses) = (base.start_hub(broker), base.start_status_reader(Arc::clone(&store)));
-        let streams = base.streams(hub.clone(), statuses.clone(), shutdown);
+        let readers = (statuses.clone(), base.start_message_reader(Arc::clone(&messages)));
+        let streams = base.streams(hub.clone(), readers, shutdown);
         let access = Access::new(&config.access, base.clock);
         let dev_token = dev_token(&access);
         let router = http::router(Parts {
@@ -230,13 +231,23 @@ impl Base<'_> {
         StatusReader::start(store, self.clock, Arc::clone(&self.metrics), settings, self.stop.clone())
     }
 
+    fn start_message_reader(&self, store: Arc<dyn ChatStore>) -> MessageReader {
+        let interval = self.config.streams.status_interval;
+        MessageReader::start(store, Arc::clone(&self.metrics), interval, self.stop.clone())
+    }
+
     fn pipeline(&self, store: Arc<dyn DocumentStore>, files: Files, emitter: Emitter) -> Pipeline {
         let program = self.config.server.text_layer_program.clone().unwrap_or_else(|| "tidings".into());
         let reader = TextLayerReader::new(program);
         Pipeline::new(store, files, emitter, reader, Arc::clone(&self.metrics), self.clock)
     }
 
-    fn streams(&self, hub: Hub, statuses: StatusReader, shutdown: CancellationToken) -> Streams {
+    fn streams(
+        &self,
+        hub: Hub,
+        readers: (StatusReader, MessageReader),
+        shutdown: CancellationToken,
+    ) -> Streams {
         let streams = &self.config.streams;
         let pulse = Pulse::start(self.clock, streams.heartbeat_interval, self.stop.clone());
         let settings = StreamSettings {
@@ -246,7 +257,7 @@ impl Base<'_> {
             logged_for: streams.event_time_to_live + CLOCK_ALLOWANCE,
             most: streams.most,
         };
-        Streams::new(hub, statuses, pulse, self.clock, Arc::clone(&self.metrics), settings, shutdown)
+        Streams::new(hub, readers, pulse, self.clock, Arc::clone(&self.metrics), settings, shutdown)
     }
 }
 

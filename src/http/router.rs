@@ -24,6 +24,7 @@ pub fn router(parts: Parts) -> Router {
     let long_body = DefaultBodyLimit::max(messages::MAX_BODY_BYTES);
     let browser = Router::new()
         .route("/api/v1/patients/{patient_id}/documents/stream", get(stream::documents))
+        .route("/api/v1/cases/{case_id}/chat/stream", get(stream::chat))
         .route("/api/v1/streams/{kind}/{id}", get(stream::other))
         .route("/api/v1/patients/{patient_id}/documents", get(documents::list))
         .route("/api/v1/uploads/presign", post(uploads::presign))

@@ -1,4 +1,5 @@
-//! Streams: `GET /api/v1/patients/{patient_id}/documents/stream`, `GET /api/v1/streams/{kind}/{id}`.
+//! Streams: `GET /api/v1/patients/{patient_id}/documents/stream`, `GET /api/v1/cases/{case_id}/chat/stream`,
+//! `GET /api/v1/streams/{kind}/{id}`.
 
 use axum::{
     extract::{Path, RawQuery, State},
@@ -26,6 +27,17 @@ pub(super) async fn documents(
 ) -> Result<Response, Problem> {
     let query = StreamQuery::parse(query.as_deref().unwrap_or_default())?;
     open(&parts, Channel::documents(parse_id("patient_id", &patient)?), query, &headers).await
+}
+
+/// Streams a case's chat.
+pub(super) async fn chat(
+    State(parts): State<Shared>,
+    Path(case): Path<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let query = StreamQuery::parse(query.as_deref().unwrap_or_default())?.of_any_kind()?;
+    open(&parts, Channel::chat(parse_id("case_id", &case)?), query, &headers).await
 }
 
 /// Streams any other kind of work.

@@ -39,6 +39,8 @@ pub(super) struct Feed {
     pub(super) may_join: bool,
     /// The position passed: everything up to it has been told or is not for this viewer.
     pub(super) passed: Cursor,
+    /// Events have passed that had been told before, without an id.
+    pub(super) has_hidden: bool,
     pub(super) ends_at: (Instant, ReconnectReason),
     pub(super) has_ended: bool,
     metrics: Arc<Metrics>,
@@ -55,6 +57,7 @@ impl Feed {
             place: None,
             may_join: false,
             passed: Cursor::plain(EventId::ZERO),
+            has_hidden: false,
             ends_at: ends_at(shared, &request, opened_at),
             has_ended: false,
             metrics: Arc::clone(&shared.metrics),
@@ -80,7 +83,7 @@ impl Feed {
     /// Says whether heartbeats carry the position passed: where events may pass that are not told.
     pub(super) fn beats_with_position(&self) -> bool {
         let is_narrowed = !self.request.documents.is_empty() || self.request.events.is_some();
-        is_narrowed && self.passed.position != EventId::ZERO
+        (is_narrowed || self.has_hidden) && self.passed.position != EventId::ZERO
     }
 
     /// Ends the stream; the viewer comes back.

@@ -29,7 +29,7 @@ pub use heartbeat::Pulse;
 pub use request::{StreamRequest, ViewerCursor};
 pub use viewer::Viewer;
 
-use crate::{clock::Clock, documents::StatusReader, hub::Hub, telemetry::Metrics};
+use crate::{chat::MessageReader, clock::Clock, documents::StatusReader, hub::Hub, telemetry::Metrics};
 
 /// How streams work.
 #[derive(Clone, Copy, Debug)]
@@ -58,7 +58,7 @@ impl Default for StreamSettings {
     }
 }
 
-/// Opens streams over one hub, one status reader and one pulse. Clones share them.
+/// Opens streams over one hub, one reader of each store and one pulse. Clones share them.
 #[derive(Clone)]
 pub struct Streams {
     shared: Arc<Shared>,
@@ -67,6 +67,7 @@ pub struct Streams {
 struct Shared {
     hub: Hub,
     statuses: StatusReader,
+    messages: MessageReader,
     pulse: Pulse,
     clock: Clock,
     metrics: Arc<Metrics>,
@@ -90,7 +91,7 @@ impl Streams {
     #[must_use]
     pub fn new(
         hub: Hub,
-        statuses: StatusReader,
+        (statuses, messages): (StatusReader, MessageReader),
         pulse: Pulse,
         clock: Clock,
         metrics: Arc<Metrics>,
@@ -98,7 +99,19 @@ impl Streams {
         shutdown: CancellationToken,
     ) -> Self {
         let places = Arc::new(Semaphore::new(settings.most.min(Semaphore::MAX_PERMITS)));
-        Self { shared: Arc::new(Shared { hub, statuses, pulse, clock, metrics, settings, places, shutdown }) }
+        Self {
+            shared: Arc::new(Shared {
+                hub,
+                statuses,
+                messages,
+                pulse,
+                clock,
+                metrics,
+                settings,
+                places,
+                shutdown,
+            }),
+        }
     }
 
     /// Opens a stream, after one look at the store and at the log.

@@ -22,12 +22,15 @@ struct Source {
 
 impl Sources {
     pub(super) fn new(shared: &Shared, kind: &ChannelKind) -> Self {
-        let (hub, statuses) = (&shared.hub, &shared.statuses);
+        let (hub, statuses, messages) = (&shared.hub, &shared.statuses, &shared.messages);
         let store = match kind {
             ChannelKind::Documents => {
                 Some(Source { name: statuses.source_name(), is_up: statuses.source_state() })
             }
-            ChannelKind::Chat | ChannelKind::Other(_) => None,
+            ChannelKind::Chat => {
+                Some(Source { name: messages.source_name(), is_up: messages.source_state() })
+            }
+            ChannelKind::Other(_) => None,
         };
         Self { broker: Source { name: hub.source_name(), is_up: hub.source_state() }, store }
     }

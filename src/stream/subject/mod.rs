@@ -3,6 +3,7 @@
 //! The viewer joins, replays, beats and ends alike for all; a subject says what stands in `connected`,
 //! which events are for the viewer, and what else there is to tell.
 
+mod chat;
 mod documents;
 mod other;
 
@@ -13,12 +14,14 @@ use crate::{
     event::{ChannelKind, Event, LogState, Mark},
     hub::HubEvent,
 };
+use chat::Chat;
 use documents::Documents;
 use other::Other;
 
 /// The subject of one stream.
 pub(super) enum Subject {
     Documents(Box<Documents>),
+    Chat(Box<Chat>),
     Other(Other),
 }
 
@@ -27,7 +30,8 @@ impl Subject {
     pub(super) async fn open(shared: &Arc<Shared>, request: &StreamRequest) -> Self {
         match request.channel.kind() {
             ChannelKind::Documents => Self::Documents(Box::new(Documents::open(shared, request).await)),
-            ChannelKind::Chat | ChannelKind::Other(_) => Self::Other(Other::default()),
+            ChannelKind::Chat => Self::Chat(Box::new(Chat::open(shared, request).await)),
+            ChannelKind::Other(_) => Self::Other(Other::default()),
         }
     }
 
@@ -35,6 +39,7 @@ impl Subject {
     pub(super) fn arrive(&mut self, feed: &mut Feed, log: LogState, replay: &[Arc<HubEvent>]) {
         match self {
             Self::Documents(documents) => documents.arrive(feed, &log, replay),
+            Self::Chat(chat) => chat.arrive(feed, log),
             Self::Other(other) => other.arrive(log),
         }
     }
@@ -43,7 +48,7 @@ impl Subject {
     pub(super) fn is_finished(&mut self, feed: &Feed) -> bool {
         match self {
             Self::Documents(documents) => documents.is_finished(feed),
-            Self::Other(_) => false,
+            Self::Chat(_) | Self::Other(_) => false,
         }
     }
 
@@ -51,14 +56,15 @@ impl Subject {
     pub(super) fn mark(&self, feed: &Feed) -> Mark {
         match self {
             Self::Documents(documents) => documents.mark(feed),
-            Self::Other(_) => Mark::Plain,
+            Self::Chat(_) | Self::Other(_) => Mark::Plain,
         }
     }
 
     /// Gives what stands in `connected`, and counts it as told.
-    pub(super) fn tell_snapshot(&mut self) -> Snapshot {
+    pub(super) fn tell_snapshot(&mut self, resumed: bool) -> Snapshot {
         match self {
             Self::Documents(documents) => documents.tell_snapshot(),
+            Self::Chat(chat) => chat.tell_snapshot(resumed),
             Self::Other(other) => other.tell_snapshot(),
         }
     }
@@ -74,6 +80,7 @@ impl Subject {
     pub(super) fn take(&mut self, feed: &mut Feed, event: &HubEvent, shown: &Event) -> bool {
         match self {
             Self::Documents(documents) => documents.take(feed, event, shown),
+            Self::Chat(chat) => chat.take(feed, shown),
             Self::Other(_) => true,
         }
     }
@@ -82,6 +89,7 @@ impl Subject {
     pub(super) fn has_news(&self) -> bool {
         match self {
             Self::Documents(documents) => documents.has_news(),
+            Self::Chat(chat) => chat.has_news(),
             Self::Other(_) => false,
         }
     }
@@ -90,6 +98,7 @@ impl Subject {
     pub(super) async fn tell_news(&mut self, feed: &mut Feed) {
         match self {
             Self::Documents(documents) => documents.tell_news(feed).await,
+            Self::Chat(chat) => chat.tell_news(feed),
             Self::Other(_) => {}
         }
     }
@@ -101,6 +110,7 @@ impl Subject {
     pub(super) async fn changed(&mut self, is_store_up: bool) {
         match self {
             Self::Documents(documents) => documents.changed(is_store_up).await,
+            Self::Chat(chat) => chat.changed().await,
             Self::Other(_) => std::future::pending().await,
         }
     }

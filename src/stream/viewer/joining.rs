@@ -75,7 +75,7 @@ impl Viewer {
     }
 
     fn tell_connected(&mut self, cursor: Cursor, resumed: bool, gap: bool) {
-        let snapshot = self.subject.tell_snapshot();
+        let snapshot = self.subject.tell_snapshot(resumed);
         self.feed.pending.push_back(Frame::Connected(Connected {
             cursor,
             channel: self.feed.request.channel.to_string(),

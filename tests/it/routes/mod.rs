@@ -4,6 +4,8 @@ mod stream;
 
 mod progress;
 
+mod chat;
+
 mod documents;
 
 mod messages;

@@ -1,5 +1,6 @@
 //! Every seam of a stream, under a paused clock: cut, wait, return, and count.
 
+mod chat;
 mod cuts;
 mod ends;
 mod faults;

@@ -11,11 +11,12 @@ use std::{
 use async_trait::async_trait;
 use tidings::{
     broker::{Broker, BrokerError, History, MemoryBroker, MemoryLimits, Publication, Watch, WatchNews},
+    chat::{ChatStore, MessageQuery, MessageReader, NEWEST_MESSAGES, NewMessage, StoredMessage},
     clock::Clock,
     documents::{
         DocumentRecord, DocumentStatus, StatusQuery, StatusReader, StatusSettings, StatusSource, StoreError,
     },
-    event::{Channel, EventId, Id, ProgressEvent, Stage},
+    event::{Channel, ChatMessage, EventId, Id, ProgressEvent, Stage},
     hub::{Hub, HubSettings, RingLimits},
     stream::{Pulse, StreamSettings, Streams},
     telemetry::Metrics,
@@ -33,6 +34,7 @@ pub fn id(text: &str) -> Id {
 pub struct World {
     pub broker: Arc<FaultyBroker>,
     pub store: Arc<StatusTable>,
+    pub messages: Arc<MessageTable>,
     pub hub: Hub,
     pub streams: Streams,
     pub clock: Clock,
@@ -47,26 +49,36 @@ impl World {
     pub fn with(log: MemoryLimits, ring: RingLimits) -> Self {
         let clock = Clock::following_timers(Duration::from_secs(1_763_712_000));
         let memory = MemoryBroker::new(clock, log);
-        Self::over(clock, Arc::new(FaultyBroker::new(memory)), Arc::new(StatusTable::default()), ring)
+        let stores = (Arc::default(), Arc::default());
+        Self::over(clock, Arc::new(FaultyBroker::new(memory)), stores, ring)
     }
 
     /// Another process over the same broker and store.
     pub fn second_instance(&self) -> Self {
-        Self::over(self.clock, Arc::clone(&self.broker), Arc::clone(&self.store), RingLimits::default())
+        let stores = (Arc::clone(&self.store), Arc::clone(&self.messages));
+        Self::over(self.clock, Arc::clone(&self.broker), stores, RingLimits::default())
     }
 
-    fn over(clock: Clock, broker: Arc<FaultyBroker>, store: Arc<StatusTable>, ring: RingLimits) -> Self {
+    fn over(
+        clock: Clock,
+        broker: Arc<FaultyBroker>,
+        (store, messages): (Arc<StatusTable>, Arc<MessageTable>),
+        ring: RingLimits,
+    ) -> Self {
         let (metrics, stop) = (Arc::new(Metrics::default()), CancellationToken::new());
         let settings = HubSettings { ring, ..HubSettings::default() };
         let hub = Hub::start(Arc::clone(&broker) as _, clock, Arc::clone(&metrics), settings, stop.clone());
         let source = Arc::clone(&store) as Arc<dyn StatusSource>;
         let statuses =
             StatusReader::start(source, clock, Arc::clone(&metrics), StatusSettings::default(), stop.clone());
+        let every = Duration::from_secs(5);
+        let kept = Arc::clone(&messages) as Arc<dyn ChatStore>;
+        let readers = (statuses, MessageReader::start(kept, Arc::clone(&metrics), every, stop.clone()));
         let shutdown = CancellationToken::new();
         let pulse = Pulse::start(clock, Duration::from_secs(5), stop);
         let settings = StreamSettings::default();
-        let streams = Streams::new(hub.clone(), statuses, pulse, clock, metrics, settings, shutdown.clone());
-        Self { broker, store, hub, streams, clock, shutdown }
+        let streams = Streams::new(hub.clone(), readers, pulse, clock, metrics, settings, shutdown.clone());
+        Self { broker, store, messages, hub, streams, clock, shutdown }
     }
 
     pub fn channel() -> Channel {
@@ -272,6 +284,59 @@ impl StatusSource for StatusTable {
     }
 }
 
+/// The messages as a table that can fail.
+#[derive(Default)]
+pub struct MessageTable {
+    rows: Mutex<Vec<StoredMessage>>,
+    pub is_down: std::sync::atomic::AtomicBool,
+    pub queries: AtomicUsize,
+}
+
+impl MessageTable {
+    /// Keeps a message and gives it.
+    pub fn set(&self, case: &str, name: &str, now: u64) -> ChatMessage {
+        let mut rows = self.rows.lock().unwrap();
+        let sequence = rows.iter().filter(|row| row.case_id == id(case)).count() as u64 + 1;
+        let message = ChatMessage {
+            id: id(name),
+            content: format!("words of {name}"),
+            role: "patient".into(),
+            timestamp: tidings::clock::to_rfc3339(now),
+            sender: serde_json::Map::new(),
+        };
+        rows.push(StoredMessage { case_id: id(case), sequence, message: message.clone() });
+        message
+    }
+}
+
+#[async_trait]
+impl ChatStore for MessageTable {
+    fn name(&self) -> &'static str {
+        "postgres"
+    }
+
+    async fn add(&self, _: &Id, _: &NewMessage) -> Result<(StoredMessage, bool), StoreError> {
+        panic!("streams add no messages")
+    }
+
+    async fn read(&self, query: &MessageQuery) -> Result<Vec<StoredMessage>, StoreError> {
+        self.queries.fetch_add(1, Relaxed);
+        if self.is_down.load(Relaxed) {
+            return Err(StoreError::Timeout);
+        }
+        let rows = self.rows.lock().unwrap();
+        let of = |case: &Id, behind: u64| -> Vec<_> {
+            rows.iter().filter(|row| row.case_id == *case && row.sequence > behind).cloned().collect()
+        };
+        let mut read: Vec<_> = query.newer.iter().flat_map(|(case, behind)| of(case, *behind)).collect();
+        for case in &query.newest {
+            let all = of(case, 0);
+            read.extend_from_slice(&all[all.len().saturating_sub(NEWEST_MESSAGES as usize)..]);
+        }
+        Ok(read)
+    }
+}
+
 /// A browser's EventSource: opens, reads, loses the connection, comes back with its last id.
 pub struct Browser {
     request: tidings::stream::StreamRequest,
@@ -281,6 +346,8 @@ pub struct Browser {
     pub told: Vec<String>,
     pub frames: usize,
     pub is_finished: bool,
+    /// All it was sent.
+    pub seen: Vec<tidings::stream::Frame>,
     /// What stood in the last `connected`.
     pub snapshot: serde_json::Value,
 }
@@ -305,6 +372,7 @@ impl Browser {
             told: Vec::new(),
             frames: 0,
             is_finished: false,
+            seen: Vec::new(),
             snapshot: serde_json::Value::Null,
         }
     }
@@ -358,6 +426,7 @@ impl Browser {
     fn take(&mut self, frame: &tidings::stream::Frame) {
         use tidings::stream::Frame;
         self.frames += 1;
+        self.seen.push(frame.clone());
         let (id, words) = match frame {
             Frame::Retry(_) => return,
             Frame::Connected(connected) => {
@@ -374,10 +443,15 @@ impl Browser {
                 let data: serde_json::Value = serde_json::from_slice(&shown.data).unwrap();
                 let words = match (data["document_id"].as_str(), data["stage"].as_str()) {
                     (Some(document), Some(stage)) => format!("{document}:{stage}"),
+                    _ if shown.name.as_str() == "message" => {
+                        format!("message:{}", data["id"].as_str().unwrap())
+                    }
+                    _ if shown.name.as_str() == "token" => format!("token:{}", data["index"]),
                     _ => format!("{}:{}", shown.name, data["n"]),
                 };
                 (Some(tidings::event::Cursor::plain(event.id)), words)
             }
+            Frame::Message(stored) => (None, format!("message:{}", stored.message.id)),
             Frame::DocumentUpdate(update) => {
                 let reason = update.reason.as_ref().map(|reason| format!("/{reason}")).unwrap_or_default();
                 (None, format!("{}={}{reason}", update.document_id, update.status))
