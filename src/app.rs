@@ -40,6 +40,7 @@ const SILENCE_MARGIN: Duration = Duration::from_secs(60);
 pub struct App {
     router: Router,
     emitter: Emitter,
+    chat: Chat,
     pipeline: Pipeline,
     store: Arc<dyn DocumentStore>,
     dev_token: String,
@@ -76,7 +77,8 @@ impl App {
         );
         let pipeline = base.pipeline(Arc::clone(&store), files.clone(), emitter.clone());
         let (hub, statuses) = (base.start_hub(broker), base.start_status_reader(Arc::clone(&store)));
-        let readers = (statuses.clone(), base.start_message_reader(Arc::clone(&messages)));
+        let chat = Chat::new(Arc::clone(&messages), emitter.clone(), Arc::clone(&base.metrics));
+        let readers = (statuses.clone(), base.start_message_reader(messages));
         let streams = base.streams(hub.clone(), readers, shutdown);
         let access = Access::new(&config.access, base.clock);
         let dev_token = dev_token(&access);
@@ -88,13 +90,13 @@ impl App {
             store: Arc::clone(&store),
             files,
             pipeline: pipeline.clone(),
-            chat: Chat::new(messages, emitter.clone(), Arc::clone(&base.metrics)),
+            chat: chat.clone(),
             kinds: config.streams.kinds.clone(),
             access,
             allowed_origins: config.access.allowed_origins.clone(),
             metrics: base.metrics,
         });
-        Ok(Self { router, emitter, pipeline, store, dev_token, stop: base.stop })
+        Ok(Self { router, emitter, chat, pipeline, store, dev_token, stop: base.stop })
     }
 
     /// Gives the routes, to be served or merged into another router.
@@ -106,6 +108,12 @@ impl App {
     #[must_use]
     pub const fn emitter(&self) -> &Emitter {
         &self.emitter
+    }
+
+    /// Gives the chats, for work in this process that answers in them.
+    #[must_use]
+    pub const fn chat(&self) -> &Chat {
+        &self.chat
     }
 
     /// Gives a token for the patient `demo` that lasts 12 hours, to try things with.

@@ -12,7 +12,7 @@ use tokio::{
 use super::{Broker, BrokerError, Publication};
 use crate::{
     clock::Clock,
-    event::{Channel, EventError, Id, ProgressEvent, TypedEvent},
+    event::{Channel, ChatMessage, EventError, Id, ProgressEvent, TypedEvent},
     telemetry::{DropReason, Metrics},
 };
 
@@ -42,6 +42,7 @@ impl Default for EmitterLimits {
 #[derive(Clone)]
 pub struct Emitter {
     queue: mpsc::Sender<Queued>,
+    pace: Duration,
     clock: Clock,
     metrics: Arc<Metrics>,
 }
@@ -75,9 +76,10 @@ impl Emitter {
         limits: EmitterLimits,
     ) -> Self {
         let (queue, waiting) = mpsc::channel(limits.queue.max(1));
+        let pace = broker.pace();
         let publisher = Publisher { broker, metrics: Arc::clone(&metrics), patience: limits.patience };
         tokio::spawn(publisher.run(waiting));
-        Self { queue, clock, metrics }
+        Self { queue, pace, clock, metrics }
     }
 
     /// Emits one step of a patient's document and returns at once with its event id.
@@ -95,6 +97,20 @@ impl Emitter {
         let event_id = event.stamp(self.clock.now());
         self.enqueue_or_drop(channel.clone(), event.to_payload());
         event_id
+    }
+
+    /// Emits a stored message.
+    pub fn emit_message(&self, channel: &Channel, message: &ChatMessage) {
+        let event = message.to_event();
+        // A text may outgrow an event when it is written as JSON: then the store alone tells it.
+        if event.to_payload().is_ok() {
+            self.emit(channel, event);
+        }
+    }
+
+    /// Gives how often events reach viewers at best.
+    pub(super) const fn pace(&self) -> Duration {
+        self.pace
     }
 
     /// Emits one step and answers its event id and whether it has been stored yet.

@@ -51,6 +51,13 @@ impl Chat {
     /// # Errors
     /// [`PostError`] when another message has its id, or the store does not answer.
     pub async fn post(&self, case: &Id, message: &NewMessage) -> Result<Posted, PostError> {
+        let posted = self.keep(case, message).await?;
+        self.emitter.emit_message(&Channel::chat(case.clone()), &posted.message);
+        Ok(posted)
+    }
+
+    /// Keeps a message without telling anybody.
+    pub(super) async fn keep(&self, case: &Id, message: &NewMessage) -> Result<Posted, PostError> {
         let (kept, is_new) = self.store.add(case, message).await?;
         let kept = kept.message;
         if (&kept.content, &kept.role) != (&message.content, &message.role) {
@@ -59,11 +66,10 @@ impl Chat {
         if is_new {
             self.metrics.messages_stored.inc();
         }
-        let event = kept.to_event();
-        // A text may grow beyond an event when it is written as JSON: then the store alone tells it.
-        if event.to_payload().is_ok() {
-            self.emitter.emit(&Channel::chat(case.clone()), event);
-        }
         Ok(Posted { message: kept, is_new })
+    }
+
+    pub(super) const fn emitter(&self) -> &Emitter {
+        &self.emitter
     }
 }

@@ -21,6 +21,7 @@ mod typed_fold;
 
 pub use channel::{Channel, ChannelError, ChannelKind};
 
+pub(crate) use chat::chat_event;
 pub use chat::{
     AnswerText, ChatMessage, MAX_CONTENT_BYTES, MAX_ROLE_CHARS, Token, chat_types, check_chat_event, is_role,
 };

@@ -1,4 +1,5 @@
 //! The behaviour every store of messages has to show, and the databases that show it.
 
+mod answer;
 mod store;
 mod suite;

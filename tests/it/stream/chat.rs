@@ -1,9 +1,19 @@
 //! A chat has two sources and answers that come in pieces: every message once, every text whole.
 
-use std::{collections::BTreeMap, sync::atomic::Ordering::Relaxed, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
 
 use serde_json::{Value, json};
-use tidings::{broker::MemoryLimits, event::Channel, hub::RingLimits, stream::Frame};
+use tidings::{
+    broker::{Emitter, EmitterLimits, MemoryLimits},
+    event::Channel,
+    hub::RingLimits,
+    stream::Frame,
+    telemetry::Metrics,
+};
 
 use super::world::{Browser, World, id};
 
@@ -412,4 +422,105 @@ async fn a_chat_tells_nothing_of_another_nor_of_documents() {
     browser.read_for(MINUTE).await;
 
     assert!(browser.told.iter().all(|told| told == "connected" || told == "heartbeat"), "{:?}", browser.told);
+}
+
+const WORDS: usize = 120;
+/// How often a word comes: faster than viewers are told.
+const WORD_EVERY: Duration = Duration::from_millis(25);
+
+fn words(to: usize) -> String {
+    (0..to).map(|word| format!("word{word} ")).collect()
+}
+
+fn emitter(world: &World) -> Emitter {
+    let metrics = Arc::<Metrics>::default();
+    Emitter::start(Arc::clone(&world.broker) as _, world.clock, metrics, EmitterLimits::default())
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_through_the_emitter_is_whole_for_all_whatever_is_lost_or_cut() {
+    for lost in [0..0, 0..10, 30..50, 100..WORDS] {
+        for comes_at in (0..=WORDS).step_by(8) {
+            let world = World::new();
+            let second = world.second_instance();
+            let emitter = emitter(&world);
+            let mut tokens = emitter.tokens(&id("c1"), &id("a1"));
+            let mut present = Browser::of(channel());
+            let mut wanderer = Browser::of(channel());
+            let mut late = Browser::of(channel());
+            present.open(&world).await;
+            wanderer.open(&world).await;
+            for word in 0..=WORDS {
+                world.broker.loses.store(lost.contains(&word), Relaxed);
+                if word == comes_at {
+                    late.open(&second).await;
+                    wanderer.read_all().await;
+                    wanderer.cut();
+                }
+                if word == (comes_at + 20).min(WORDS) {
+                    wanderer.open(&second).await;
+                }
+                if word < WORDS {
+                    tokens.push(&format!("word{word} ")).unwrap();
+                }
+                present.read_for(WORD_EVERY).await;
+            }
+            present.read_for(Duration::from_secs(3)).await;
+
+            let context = format!("{lost:?} is lost, comes at {comes_at}");
+            for browser in [&mut present, &mut wanderer, &mut late] {
+                browser.read_all().await;
+                let page = Page::of(browser);
+                assert_eq!(page.answers["a1"].0, words(WORDS), "{context}: {:?}", browser.told);
+            }
+            let stored = world.messages.set("c1", "a1", world.clock.milliseconds());
+            tokens.finish(&stored).await;
+            for browser in [&mut present, &mut wanderer, &mut late] {
+                browser.read_for(ROUND).await;
+                let page = Page::of(browser);
+                assert_eq!(page.messages["a1"], stored.content, "{context}");
+                assert!(page.answers.is_empty(), "{context}");
+                assert_eq!((messages(browser).len(), browser.count("answer_done:null")), (1, 1), "{context}");
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn words_that_come_fast_go_together_and_in_order() {
+    let world = World::new();
+    let emitter = emitter(&world);
+    let mut browser = Browser::of(channel());
+    browser.open(&world).await;
+    browser.read_all().await;
+
+    let mut tokens = emitter.tokens(&id("c1"), &id("a1"));
+    for word in 0..1_000 {
+        tokens.push(&format!("{word} ")).unwrap();
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    browser.read_for(Duration::from_millis(200)).await;
+
+    let pieces: Vec<_> = browser.told.iter().filter(|told| told.starts_with("token:")).collect();
+    assert!((15..=25).contains(&pieces.len()), "{} pieces in a second", pieces.len());
+    assert_eq!(
+        Page::of(&browser).answers["a1"].0,
+        (0..1_000).map(|word| format!("{word} ")).collect::<String>()
+    );
+    assert!(tokens.push(&"x".repeat(10 * 1_024)).is_err(), "an answer becomes a message");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_largest_answer_arrives_whatever_it_is_made_of() {
+    let world = World::new();
+    let emitter = emitter(&world);
+    let mut browser = Browser::of(channel());
+    browser.open(&world).await;
+    let mut tokens = emitter.tokens(&id("c1"), &id("a1"));
+    let text = "\u{1}€\"\n".repeat(10 * 1_024 / 6);
+
+    tokens.push(&text).unwrap();
+    browser.read_for(Duration::from_secs(3)).await;
+
+    assert_eq!(Page::of(&browser).answers["a1"].0, text);
 }

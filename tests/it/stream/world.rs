@@ -139,13 +139,20 @@ pub struct FaultyBroker {
     pub memory: MemoryBroker,
     /// Readers get no answer; publishers still do.
     is_down: watch::Sender<bool>,
+    /// Publishers are refused for good.
+    pub loses: std::sync::atomic::AtomicBool,
     /// What is published is told only after somebody asked for the log to be settled.
     holds_back: watch::Sender<bool>,
 }
 
 impl FaultyBroker {
     fn new(memory: MemoryBroker) -> Self {
-        Self { memory, is_down: watch::Sender::new(false), holds_back: watch::Sender::new(false) }
+        Self {
+            memory,
+            is_down: watch::Sender::new(false),
+            loses: false.into(),
+            holds_back: watch::Sender::new(false),
+        }
     }
 
     pub fn set_down(&self, is_down: bool) {
@@ -168,6 +175,9 @@ impl Broker for FaultyBroker {
     }
 
     async fn publish(&self, events: &[Publication]) -> Vec<Result<(), BrokerError>> {
+        if self.loses.load(Relaxed) {
+            return events.iter().map(|_| Err(BrokerError::Refused("no".into()))).collect();
+        }
         self.memory.publish(events).await
     }
 
