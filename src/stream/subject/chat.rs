@@ -16,8 +16,10 @@ use crate::{
 /// What a viewer of a chat is told beside the log.
 pub(in crate::stream) struct Chat {
     follow: MessageFollow,
-    /// Messages the viewer has been told, by whichever source.
+    /// Messages the viewer has been told in this stream, by whichever source.
     told: SeenIds,
+    /// Messages the viewer has, or is about to be told by the log: the store need not tell them.
+    at_hand: SeenIds,
     /// Where the chat stood, by its log, when the viewer came in.
     log: ChatState,
 }
@@ -25,7 +27,8 @@ pub(in crate::stream) struct Chat {
 impl Chat {
     pub(super) async fn open(shared: &Shared, request: &StreamRequest) -> Self {
         let follow = shared.messages.follow(request.channel.id()).await;
-        Self { follow, told: SeenIds::default(), log: ChatState::default() }
+        let (told, at_hand) = (SeenIds::default(), SeenIds::default());
+        Self { follow, told, at_hand, log: ChatState::default() }
     }
 
     pub(super) fn arrive(&mut self, feed: &mut Feed, log: LogState) {
@@ -38,20 +41,20 @@ impl Chat {
 
     /// Gives the newest messages of both sources, and the answers that are not among them.
     ///
-    /// On a resumed stream the log tells its messages again: a page that goes on from what it has needs them.
+    /// On a resumed stream the log tells its messages again: a page that goes on from what it has needs them. The
+    /// store does not, as it may have been read before the log was.
     pub(super) fn tell_snapshot(&mut self, resumed: bool) -> Snapshot {
         let ChatState { messages: logged, mut answers } = std::mem::take(&mut self.log);
         let stored = self.follow.take_newest(NEWEST_MESSAGES as usize);
         let mut messages: Vec<_> = stored.iter().map(|stored| Arc::new(stored.message.clone())).collect();
         messages.extend(logged.into_iter().filter(|logged| !is_among(&stored, logged)));
         messages.sort_by_cached_key(|message| sent_at(message));
-        messages.drain(..messages.len().saturating_sub(NEWEST_MESSAGES as usize));
         answers.retain(|answer| messages.iter().all(|message| message.id != answer.message_id));
-        if !resumed {
-            for message in &messages {
-                self.told.remember(&message.id);
-            }
+        for message in &messages {
+            let known = if resumed { &mut self.at_hand } else { &mut self.told };
+            known.remember(&message.id);
         }
+        messages.drain(..messages.len().saturating_sub(NEWEST_MESSAGES as usize));
         Snapshot::Chat { messages, answers }
     }
 
@@ -78,7 +81,8 @@ impl Chat {
             return feed.end_with(ReconnectReason::SlowConsumer);
         };
         for stored in stored {
-            if self.told.remember(&stored.message.id) && feed.shows(chat_types::MESSAGE) {
+            let id = &stored.message.id;
+            if !self.at_hand.knows(id) && self.told.remember(id) && feed.shows(chat_types::MESSAGE) {
                 feed.pending.push_back(Frame::Message(stored));
             }
         }

@@ -321,6 +321,24 @@ async fn a_message_that_both_sources_tell_is_told_once_and_the_heartbeat_moves_o
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_return_between_two_reads_of_the_store_is_not_told_again_what_the_log_told() {
+    let world = World::new();
+    let mut other_tab = Browser::of(channel());
+    let mut browser = Browser::of(channel());
+    other_tab.open(&world).await;
+    browser.open(&world).await;
+    post(&world, "m1").await;
+    browser.read_all().await;
+    browser.cut();
+    post(&world, "m2").await;
+
+    browser.open(&world).await;
+    browser.read_for(MINUTE).await;
+
+    assert_eq!(messages(&browser), ["m1", "m2"], "{:?}", browser.told);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_first_visit_shows_what_either_source_knows_and_nothing_of_it_again() {
     let world = World::new();
     for n in 0..60 {
