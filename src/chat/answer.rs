@@ -22,7 +22,7 @@ impl Chat {
     #[must_use]
     pub fn answer(&self, case: &Id, role: &str) -> Answer {
         let message = NewMessage {
-            id: Id::random(),
+            id: Id::random_answer(),
             content: String::new(),
             role: role.to_owned(),
             sender: serde_json::Map::new(),

@@ -14,6 +14,9 @@ pub const MAX_CONTENT_BYTES: usize = 10 * 1024;
 /// Longest role in characters.
 pub const MAX_ROLE_CHARS: usize = 64;
 
+/// How the ids of answers begin: a viewer who could give one to its own message would end the answer.
+pub const ANSWER_ID_PREFIX: &str = "answer-";
+
 /// The types of events that a chat gives a meaning.
 pub mod chat_types {
     /// A message, whole.

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     chat::{NewMessage, PostError},
     documents::StoreError,
-    event::{Channel, Id, MAX_CONTENT_BYTES, is_role},
+    event::{ANSWER_ID_PREFIX, Channel, Id, MAX_CONTENT_BYTES, is_role},
 };
 
 /// Largest body in bytes: a text may be six times as long when it is written as JSON.
@@ -52,7 +52,7 @@ pub(super) async fn post(
     grant.require(&Channel::chat(case.clone()))?;
     let message = NewMessage {
         id: match &request.id {
-            Some(id) => parse_id("id", id)?,
+            Some(id) => own_id(&grant, id)?,
             None => Id::random(),
         },
         content: plain_text(&request.content)?,
@@ -62,6 +62,14 @@ pub(super) async fn post(
     let posted = parts.chat.post(&case, &message).await.map_err(refuse)?;
     let status = if posted.is_new { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(posted.message)).into_response())
+}
+
+fn own_id(grant: &Grant, text: &str) -> Result<Id, Problem> {
+    if matches!(grant, Grant::Viewer(_)) && text.starts_with(ANSWER_ID_PREFIX) {
+        let detail = format!("`id`: what begins with {ANSWER_ID_PREFIX} names answers, which services give.");
+        return Err(Problem::forbidden(detail));
+    }
+    parse_id("id", text)
 }
 
 fn plain_text(text: &str) -> Result<String, Problem> {
