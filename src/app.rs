@@ -13,11 +13,12 @@ use crate::{
         UpstashSettings,
     },
     cache::{Cache, CacheSettings},
+    chat::{self, Chat, ChatStore, MessageReader},
     clock::Clock,
     config::{BrokerConfig, Config, OcrConfig, StorageConfig},
     documents::{
-        self, DatabaseUrl, DocumentStore, Files, ForgetfulStore, Lookups, Pipeline, StatusReader,
-        StatusSettings, StatusSql,
+        self, Connections, DatabaseUrl, DocumentStore, Files, ForgetfulStore, Lookups, Pipeline,
+        StatusReader, StatusSettings, StatusSql,
         ocr::{FileLinks, OcrDispatcher},
         text_layer::TextLayerReader,
     },
@@ -42,6 +43,7 @@ const SILENCE_MARGIN: Duration = Duration::from_secs(60);
 pub struct App {
     router: Router,
     emitter: Emitter,
+    chat: Chat,
     pipeline: Pipeline,
     store: Arc<dyn DocumentStore>,
     dev_token: String,
@@ -71,7 +73,8 @@ impl App {
         };
         let redis = base.redis();
         let cache = base.open_cache(redis.as_ref());
-        let store = base.open_store(cache.clone()).await?;
+        let (store, connections) = base.open_store(cache.clone()).await?;
+        let messages = chat::over(&connections, base.clock);
         let files = Files::open(&config.storage.files, Arc::clone(&base.metrics))
             .await
             .context("use the place that STORAGE_URL names for files")?;
@@ -87,7 +90,9 @@ impl App {
         pipeline.watch_for_silence();
         let (hub, statuses) = (base.start_hub(broker), base.start_status_reader(Arc::clone(&store)));
         vitals.broker.follow(hub.source_state(), base.stop.clone());
-        let streams = base.streams(hub.clone(), statuses.clone(), shutdown);
+        let chat = Chat::new(Arc::clone(&messages), emitter.clone(), Arc::clone(&base.metrics));
+        let readers = (statuses.clone(), base.start_message_reader(messages));
+        let streams = base.streams(hub.clone(), readers, shutdown);
         let access = Access::new(&config.access, base.clock);
         let dev_token = dev_token(&access);
         let router = http::router(Parts {
@@ -100,12 +105,14 @@ impl App {
             files,
             pipeline: pipeline.clone(),
             ocr: door,
+            chat: chat.clone(),
+            kinds: config.streams.kinds.clone(),
             access,
             allowed_origins: config.access.allowed_origins.clone(),
             vitals,
             metrics: base.metrics,
         });
-        Ok(Self { router, emitter, pipeline, store, dev_token, stop: base.stop })
+        Ok(Self { router, emitter, chat, pipeline, store, dev_token, stop: base.stop })
     }
 
     /// Gives the routes, to be served or merged into another router.
@@ -117,6 +124,12 @@ impl App {
     #[must_use]
     pub const fn emitter(&self) -> &Emitter {
         &self.emitter
+    }
+
+    /// Gives the chats, for work in this process that answers in them.
+    #[must_use]
+    pub const fn chat(&self) -> &Chat {
+        &self.chat
     }
 
     /// Gives a token for the patient `demo` that lasts 12 hours, to try things with.
@@ -204,19 +217,21 @@ impl Base<'_> {
         }
     }
 
-    async fn open_store(&self, cache: Cache) -> anyhow::Result<Arc<dyn DocumentStore>> {
+    async fn open_store(&self, cache: Cache) -> anyhow::Result<(Arc<dyn DocumentStore>, Connections)> {
         let config = &self.config.storage;
         let url = &config.database_url;
         if let Some(settings) = &config.status_sql {
-            return Ok(Arc::new(StatusSql::open(url, settings, Arc::clone(&self.metrics)).await?));
+            let statuses = StatusSql::open(url, settings, Arc::clone(&self.metrics)).await?;
+            return Ok((Arc::new(statuses), Connections::ReadOnly));
         }
         make_folder(url)?;
-        let store = documents::open(url, self.clock).await;
-        let store = store.context("open the database that DATABASE_URL names")?;
+        let opened = documents::open_shared(url, self.clock).await;
+        let opened = opened.context("open the database that DATABASE_URL names")?;
         if config.migrate_on_start {
             migrate(config).await?;
         }
-        Ok(Arc::new(ForgetfulStore::before(store, cache)))
+        let (store, connections) = opened;
+        Ok((Arc::new(ForgetfulStore::before(store, cache)), connections))
     }
 
     fn open_broker(&self, redis: Option<RedisRest>, vital: &Vital) -> Arc<dyn Broker> {
@@ -247,6 +262,11 @@ impl Base<'_> {
         let streams = &self.config.streams;
         let settings = StatusSettings { interval: streams.status_interval, active_for: streams.active_for };
         StatusReader::start(store, self.clock, Arc::clone(&self.metrics), settings, self.stop.clone())
+    }
+
+    fn start_message_reader(&self, store: Arc<dyn ChatStore>) -> MessageReader {
+        let interval = self.config.streams.status_interval;
+        MessageReader::start(store, Arc::clone(&self.metrics), interval, self.stop.clone())
     }
 
     /// Opens the way to OCR and the door for what comes back.
@@ -281,7 +301,12 @@ impl Base<'_> {
         Pipeline::new(store, files, emitter, reader, ocr, Arc::clone(&self.metrics), self.clock)
     }
 
-    fn streams(&self, hub: Hub, statuses: StatusReader, shutdown: CancellationToken) -> Streams {
+    fn streams(
+        &self,
+        hub: Hub,
+        readers: (StatusReader, MessageReader),
+        shutdown: CancellationToken,
+    ) -> Streams {
         let streams = &self.config.streams;
         let pulse = Pulse::start(self.clock, streams.heartbeat_interval, self.stop.clone());
         let settings = StreamSettings {
@@ -291,7 +316,7 @@ impl Base<'_> {
             logged_for: streams.event_time_to_live + CLOCK_ALLOWANCE,
             most: streams.most,
         };
-        Streams::new(hub, statuses, pulse, self.clock, Arc::clone(&self.metrics), settings, shutdown)
+        Streams::new(hub, readers, pulse, self.clock, Arc::clone(&self.metrics), settings, shutdown)
     }
 }
 

@@ -5,6 +5,7 @@
 //! - [`event`]: the vocabulary: channels, positions, progress; parsed once, safe from then on
 //! - [`broker`]: how an event crosses processes, and the emitter that hands it over
 //! - [`hub`]: fan-out inside one process: one upstream, a shared ring per channel
+//! - [`chat`]: messages of cases: stored, emitted, and read as the second source of chats
 //! - [`documents`]: the second source: statuses, and the pipeline that moves them
 //! - [`stream`]: what one viewer sees, in order, from snapshot to `done`
 //! - [`http`]: routes, access, Server-Sent Events, the page
@@ -18,6 +19,7 @@
 mod app;
 pub mod broker;
 pub mod cache;
+pub mod chat;
 pub mod clock;
 pub mod command;
 pub mod config;

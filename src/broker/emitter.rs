@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use tokio::{
     sync::{mpsc, oneshot},
     task::yield_now,
@@ -11,7 +12,7 @@ use tokio::{
 use super::{Broker, BrokerError, Publication};
 use crate::{
     clock::Clock,
-    event::{Channel, Id, ProgressError, ProgressEvent},
+    event::{Channel, ChatMessage, EventError, Id, ProgressEvent, TypedEvent},
     telemetry::{DropReason, Metrics},
 };
 
@@ -41,6 +42,7 @@ impl Default for EmitterLimits {
 #[derive(Clone)]
 pub struct Emitter {
     queue: mpsc::Sender<Queued>,
+    pace: Duration,
     clock: Clock,
     metrics: Arc<Metrics>,
 }
@@ -50,7 +52,7 @@ pub struct Emitter {
 pub enum EmitError {
     /// The event itself is wrong.
     #[error(transparent)]
-    Invalid(#[from] ProgressError),
+    Invalid(#[from] EventError),
     /// Too many events wait, because the broker is down or slow.
     #[error("too many events are waiting for the broker; send this one again later")]
     Full,
@@ -74,9 +76,10 @@ impl Emitter {
         limits: EmitterLimits,
     ) -> Self {
         let (queue, waiting) = mpsc::channel(limits.queue.max(1));
+        let pace = broker.pace();
         let publisher = Publisher { broker, metrics: Arc::clone(&metrics), patience: limits.patience };
         tokio::spawn(publisher.run(waiting));
-        Self { queue, clock, metrics }
+        Self { queue, pace, clock, metrics }
     }
 
     /// Emits one step of a patient's document and returns at once with its event id.
@@ -85,10 +88,29 @@ impl Emitter {
     /// and logged. Call [`Emitter::flush`] before a process ends.
     pub fn emit_progress(&self, patient: &Id, mut event: ProgressEvent) -> Id {
         let event_id = event.stamp(self.clock.now());
-        if let Err(error) = self.enqueue(patient, &event, None) {
-            tracing::warn!(%error, "an event was dropped");
-        }
+        self.enqueue_or_drop(Channel::documents(patient.clone()), event.to_payload());
         event_id
+    }
+
+    /// Emits one event of a chat or of any other kind of work, as [`Emitter::emit_progress`] does.
+    pub fn emit(&self, channel: &Channel, mut event: TypedEvent) -> Id {
+        let event_id = event.stamp(self.clock.now());
+        self.enqueue_or_drop(channel.clone(), event.to_payload());
+        event_id
+    }
+
+    /// Emits a stored message.
+    pub fn emit_message(&self, channel: &Channel, message: &ChatMessage) {
+        let event = message.to_event();
+        // A text may outgrow an event when it is written as JSON: then the store alone tells it.
+        if event.to_payload().is_ok() {
+            self.emit(channel, event);
+        }
+    }
+
+    /// Gives how often events reach viewers at best.
+    pub(super) const fn pace(&self) -> Duration {
+        self.pace
     }
 
     /// Emits one step and answers its event id and whether it has been stored yet.
@@ -97,9 +119,17 @@ impl Emitter {
     /// [`EmitError`] when the event is wrong or too many wait.
     pub fn submit_progress(&self, patient: &Id, mut event: ProgressEvent) -> Result<(Id, Stored), EmitError> {
         let event_id = event.stamp(self.clock.now());
-        let (stored, receiver) = oneshot::channel();
-        self.enqueue(patient, &event, Some(stored))?;
-        Ok((event_id, Stored(receiver)))
+        let stored = self.submit_payload(Channel::documents(patient.clone()), event.to_payload())?;
+        Ok((event_id, stored))
+    }
+
+    /// Emits one event of a chat or of any other kind of work, as [`Emitter::submit_progress`] does.
+    ///
+    /// # Errors
+    /// [`EmitError`] when the event is too large or too many wait.
+    pub fn submit(&self, channel: &Channel, mut event: TypedEvent) -> Result<(Id, Stored), EmitError> {
+        let event_id = event.stamp(self.clock.now());
+        Ok((event_id, self.submit_payload(channel.clone(), event.to_payload())?))
     }
 
     /// Waits until all events emitted before are stored or given up; false when `within` is over.
@@ -109,14 +139,30 @@ impl Emitter {
         timeout(within, flush).await.unwrap_or(false)
     }
 
+    fn enqueue_or_drop(&self, channel: Channel, payload: Result<Bytes, EventError>) {
+        if let Err(error) = self.enqueue(channel, payload, None) {
+            tracing::warn!(%error, "an event was dropped");
+        }
+    }
+
+    fn submit_payload(
+        &self,
+        channel: Channel,
+        payload: Result<Bytes, EventError>,
+    ) -> Result<Stored, EmitError> {
+        let (stored, receiver) = oneshot::channel();
+        self.enqueue(channel, payload, Some(stored))?;
+        Ok(Stored(receiver))
+    }
+
     fn enqueue(
         &self,
-        patient: &Id,
-        event: &ProgressEvent,
+        channel: Channel,
+        payload: Result<Bytes, EventError>,
         stored: Option<oneshot::Sender<bool>>,
     ) -> Result<(), EmitError> {
-        let payload = event.to_payload().inspect_err(|_| self.metrics.dropped(DropReason::Invalid))?;
-        let publication = Publication { channel: Channel::documents(patient.clone()), payload };
+        let payload = payload.inspect_err(|_| self.metrics.dropped(DropReason::Invalid))?;
+        let publication = Publication { channel, payload };
         let queued = Queued::Event { publication, since: Instant::now(), stored };
         self.queue.try_send(queued).map_err(|_| {
             self.metrics.dropped(DropReason::QueueFull);

@@ -8,6 +8,7 @@
 mod emitter;
 mod history;
 mod memory;
+mod tokens;
 mod upstash;
 
 use std::{error::Error, sync::Arc, time::Duration};
@@ -18,6 +19,7 @@ use bytes::Bytes;
 pub use emitter::{EmitError, Emitter, EmitterLimits, Stored};
 pub use history::History;
 pub use memory::{MemoryBroker, MemoryLimits};
+pub use tokens::{AnswerTooLong, Tokens};
 pub use upstash::{Emit, UpstashBroker, UpstashSettings, hears_itself};
 
 use crate::event::{Channel, EventId};
@@ -26,6 +28,9 @@ use crate::event::{Channel, EventId};
 pub const LOG_ENTRIES: usize = 512;
 /// How much younger than the log's time to live a position of an empty log must be: clocks differ.
 pub const CLOCK_ALLOWANCE: Duration = Duration::from_secs(120);
+
+/// How often a viewer sees a text grow, where nothing else sets the pace.
+const SHORTEST_PACE: Duration = Duration::from_millis(50);
 
 /// Carries events from producers to the processes that have viewers.
 #[async_trait]
@@ -59,6 +64,11 @@ pub trait Broker: Send + Sync + 'static {
     /// # Errors
     /// [`BrokerError`] when it does not.
     async fn ping(&self) -> Result<(), BrokerError>;
+
+    /// Gives how often events reach viewers at best: what comes faster may go together.
+    fn pace(&self) -> Duration {
+        SHORTEST_PACE
+    }
 
     /// Gives the time an empty log was last known to be empty, in seconds since the Unix epoch.
     fn empty_as_of(&self) -> u64;

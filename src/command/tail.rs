@@ -11,14 +11,11 @@ use serde_json::{Value, json};
 use sse_stream::{Sse, SseStream};
 use url::Url;
 
-use crate::{
-    config::Config,
-    event::{Channel, ChannelKind},
-};
+use crate::{config::Config, event::Channel, http::stream_path};
 
 #[derive(Args)]
 pub(super) struct TailArguments {
-    /// A channel such as `doc_progress:p1`, or the URL of a stream
+    /// A channel such as `doc_progress:p1`, `chat:c1` or `transcode:7`, or the URL of a stream
     target: String,
     /// Begin with everything the log still holds
     #[arg(long)]
@@ -86,10 +83,7 @@ fn stream_url(config: &Config, target: &str) -> anyhow::Result<Url> {
     }
     let channel: Channel =
         target.parse().with_context(|| format!("{target:?} is neither a channel nor a URL"))?;
-    if *channel.kind() != ChannelKind::Documents {
-        bail!("only doc_progress:<patient_id> can be followed; give the stream's URL for anything else");
-    }
-    Ok(local_server(config)?.join(&format!("/api/v1/patients/{}/documents/stream", channel.id()))?)
+    Ok(local_server(config)?.join(&stream_path(&channel))?)
 }
 
 impl Tail {
@@ -193,6 +187,7 @@ fn show_on_terminal(bar: &ProgressBar, name: &str, data: &Value) {
         "source" => bar.println(format!("source {} is {}", text("source"), text("state"))),
         "reconnect" => bar.println(format!("the server asks to come back: {}", text("reason"))),
         "done" => bar.finish_with_message("done"),
-        _ => {}
+        "connected" | "heartbeat" => {}
+        _ => bar.println(format!("{name}  {data}")),
     }
 }

@@ -61,7 +61,7 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::documents::DocumentStatus;
+    use crate::{documents::DocumentStatus, event::ChannelKind};
 
     fn read(pairs: &[(&str, &str)]) -> Result<Config, String> {
         Config::read(&Variables::of(pairs)).map_err(|error| error.to_string())
@@ -108,6 +108,14 @@ mod tests {
             ("STORAGE_URL", "s3://no_bucket", "s3://bucket"),
             ("HEARTBEAT_INTERVAL_MS", "0", "100 to 60000"),
             ("STREAM_MAX_SECONDS", "-1", "5 to 3600"),
+            (
+                "STREAM_KINDS",
+                "transcode,health",
+                "health, proc_reqs, conv_case, doc_checklist, tidings are reserved",
+            ),
+            ("STREAM_KINDS", "doc_progress", "always there"),
+            ("STREAM_KINDS", "chat", "always there"),
+            ("STREAM_KINDS", "Video Jobs", "a–z 0–9 _"),
             ("EVENT_TTL_SECONDS", "5", "180 to 86400"),
             ("CORS_ALLOWED_ORIGINS", "example.org", "https://"),
             ("LOG_FORMAT", "xml", "text or json"),
@@ -172,6 +180,15 @@ mod tests {
             assert!(error.starts_with("STATUS_MAP") && error.contains("theirs=ours"), "{error}");
         }
         assert!(with("done=finished").unwrap_err().contains("complete, failed"));
+    }
+
+    #[test]
+    fn other_kinds_are_named_by_their_operator() {
+        let config = read(&[("STREAM_KINDS", "transcode, import_2,")]).unwrap();
+
+        let kinds: Vec<_> = config.streams.kinds.iter().map(ChannelKind::as_str).collect();
+        assert_eq!(kinds, ["transcode", "import_2"]);
+        assert!(read(&[]).unwrap().streams.kinds.is_empty());
     }
 
     #[test]

@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
-use super::variables::{ConfigError, Variables};
+use super::variables::{ConfigError, Variables, wrong};
+use crate::event::ChannelKind;
 
 /// Descriptors kept for everything but streams.
 const KEPT_DESCRIPTORS: u64 = 128;
+/// Kinds whose keys Tidings keeps for itself.
+const RESERVED_KINDS: [&str; 5] = ["health", "proc_reqs", "conv_case", "doc_checklist", "tidings"];
 
 /// How streams work.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct StreamsConfig {
     /// `HEARTBEAT_INTERVAL_MS`: too long, and proxies cut silent streams. Default 5,000.
     pub heartbeat_interval: Duration,
@@ -22,6 +25,8 @@ pub struct StreamsConfig {
     pub active_for: Duration,
     /// `MAX_STREAMS`: most streams at once. Default: as the limit of open files allows.
     pub most: usize,
+    /// `STREAM_KINDS`: other kinds of work whose channels may be followed. Default none.
+    pub kinds: Vec<ChannelKind>,
 }
 
 impl StreamsConfig {
@@ -33,6 +38,7 @@ impl StreamsConfig {
             event_time_to_live: variables.seconds("EVENT_TTL_SECONDS", 600, (180, 86_400))?,
             active_for: variables.seconds("ACTIVE_MAX_SECONDS", 3_600, (60, 604_800))?,
             most: variables.number("MAX_STREAMS", most_by_descriptors(), 1, 1_000_000)?,
+            kinds: read_kinds(variables)?,
         })
     }
 }
@@ -41,4 +47,23 @@ impl StreamsConfig {
 fn most_by_descriptors() -> usize {
     let (_, hard) = rlimit::Resource::NOFILE.get().unwrap_or((1_024, 1_024));
     usize::try_from(hard.saturating_sub(KEPT_DESCRIPTORS).clamp(64, 1_000_000)).unwrap_or(1_024)
+}
+
+fn read_kinds(variables: &Variables) -> Result<Vec<ChannelKind>, ConfigError> {
+    let listed = variables.text("STREAM_KINDS").unwrap_or_default();
+    let names = listed.split(',').map(str::trim).filter(|name| !name.is_empty());
+    names.map(|name| read_kind(name).ok_or_else(|| not_a_kind(name))).collect()
+}
+
+fn read_kind(name: &str) -> Option<ChannelKind> {
+    let kind = name.parse().ok()?;
+    (matches!(kind, ChannelKind::Other(_)) && !RESERVED_KINDS.contains(&name)).then_some(kind)
+}
+
+fn not_a_kind(held: &str) -> ConfigError {
+    let reserved = RESERVED_KINDS.join(", ");
+    let allowed = format!(
+        "names of 1–32 characters of a–z 0–9 _, parted by commas; {reserved} are reserved, doc_progress and chat are always there"
+    );
+    wrong("STREAM_KINDS", held, &allowed)
 }

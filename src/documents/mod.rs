@@ -24,7 +24,8 @@ pub use pipeline::{ConfirmError, Pipeline};
 pub use status::{DocumentRecord, DocumentStatus, UnknownStatus};
 pub use status_reader::{PatientStatuses, StatusFollow, StatusReader, StatusSettings};
 pub use store::{
-    Advance, DatabaseUrl, DatabaseUrlError, DocumentStore, ForgetfulStore, MOST_CASE_DOCUMENTS,
+    Advance, Connections, DatabaseUrl, DatabaseUrlError, DocumentStore, ForgetfulStore, MOST_CASE_DOCUMENTS,
     NEWEST_DOCUMENTS, PostgresStore, SqliteStore, StatusQuery, StatusSource, StatusSql, StatusSqlError,
-    StatusSqlSettings, StoreError, Upload, migrate, open,
+    StatusSqlSettings, StoreError, Upload, migrate, open, open_shared,
 };
+pub(crate) use store::{Sessions, signed};

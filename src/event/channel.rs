@@ -52,6 +52,12 @@ impl Channel {
         Self { kind: ChannelKind::Chat, id: case }
     }
 
+    /// Names the channel of any kind.
+    #[must_use]
+    pub const fn new(kind: ChannelKind, id: Id) -> Self {
+        Self { kind, id }
+    }
+
     /// Gives what the channel carries.
     #[must_use]
     pub const fn kind(&self) -> &ChannelKind {

@@ -4,6 +4,8 @@ use std::{borrow::Borrow, fmt, sync::Arc};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use super::chat::ANSWER_ID_PREFIX;
+
 /// Longest id in characters.
 pub const MAX_ID_CHARS: usize = 128;
 
@@ -45,6 +47,12 @@ impl Id {
     #[must_use]
     pub fn random() -> Self {
         Self(uuid::Uuid::new_v4().to_string().into())
+    }
+
+    /// Makes a new random id for the message that an answer becomes.
+    #[must_use]
+    pub fn random_answer() -> Self {
+        Self(format!("{ANSWER_ID_PREFIX}{}", uuid::Uuid::new_v4()).into())
     }
 
     /// Gives the text.

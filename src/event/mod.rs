@@ -4,19 +4,38 @@
 //! types can break out of a Server-Sent Events frame. No I/O happens in this room.
 
 mod channel;
+mod chat;
+mod chat_fold;
 mod cursor;
+mod fields;
 mod fold;
 mod id;
 mod position;
 mod progress;
+mod progress_fold;
 mod published;
+mod seen_ids;
 mod stage;
+mod typed;
+mod typed_fold;
 
 pub use channel::{Channel, ChannelError, ChannelKind};
+
+pub(crate) use chat::chat_event;
+pub use chat::{
+    ANSWER_ID_PREFIX, AnswerText, ChatMessage, MAX_CONTENT_BYTES, MAX_ROLE_CHARS, Token, chat_types,
+    check_chat_event, is_role,
+};
+pub use chat_fold::{ChatFold, ChatState};
 pub use cursor::{Cursor, CursorError, Mark};
-pub use fold::{DocumentProgress, ProgressFold};
+pub use fields::{EventError, MAX_EVENT_BYTES};
+pub use fold::{ChannelFold, Hidden, LogState};
 pub use id::{Id, IdError, MAX_ID_CHARS};
 pub use position::{EventId, EventIdError};
-pub use progress::{MAX_DETAIL_CHARS, MAX_EVENT_BYTES, MAX_LABEL_CHARS, ProgressError, ProgressEvent};
+pub use progress::{MAX_DETAIL_CHARS, MAX_LABEL_CHARS, ProgressEvent};
+pub use progress_fold::{DocumentProgress, ProgressFold};
 pub use published::{Event, EventName, EventNameError};
+pub use seen_ids::SeenIds;
 pub use stage::{Stage, StepStatus};
+pub use typed::{OWN_TYPES, TypedEvent};
+pub use typed_fold::{LoggedEvent, NEWEST_EVENTS, TypedFold};

@@ -6,12 +6,11 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{
+    fields::{EventError, MAX_EVENT_BYTES, take, take_id, take_text, take_timestamp, wrong},
     id::Id,
     stage::{Stage, StepStatus},
 };
 
-/// Largest event in bytes, as JSON.
-pub const MAX_EVENT_BYTES: usize = 16 * 1024;
 /// Longest `detail` in characters.
 pub const MAX_DETAIL_CHARS: usize = 200;
 /// Longest `label` in characters.
@@ -53,43 +52,6 @@ pub struct ProgressEvent {
     /// What else the producer said.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
-}
-
-/// Tells what is wrong with a pushed event, and what is allowed.
-#[derive(Debug, thiserror::Error)]
-pub enum ProgressError {
-    /// Over [`MAX_EVENT_BYTES`].
-    #[error("an event is at most {MAX_EVENT_BYTES} bytes of JSON, this one has {0}")]
-    TooLarge(usize),
-    /// Not JSON, or nested too deeply.
-    #[error("an event is one JSON object")]
-    Json(#[from] serde_json::Error),
-    /// JSON, but not an object.
-    #[error("an event is one JSON object, not another JSON value")]
-    NotAnObject,
-    /// A required field is not there.
-    #[error("`{0}` is required")]
-    Missing(&'static str),
-    /// A field holds something else than it may.
-    #[error("`{field}` must be {allowed}")]
-    Field {
-        /// Which field.
-        field: &'static str,
-        /// What it may hold.
-        allowed: String,
-    },
-}
-
-impl ProgressError {
-    /// Names the kind of fault for logs and metrics, without anything of the event.
-    #[must_use]
-    pub const fn kind(&self) -> &'static str {
-        match self {
-            Self::TooLarge(_) => "too_large",
-            Self::Json(_) | Self::NotAnObject => "not_json",
-            Self::Missing(_) | Self::Field { .. } => "invalid",
-        }
-    }
 }
 
 impl ProgressEvent {
@@ -142,25 +104,25 @@ impl ProgressEvent {
     /// Parses what a producer pushed.
     ///
     /// # Errors
-    /// [`ProgressError`] names the field and what it may hold.
-    pub fn parse(json: &[u8]) -> Result<Self, ProgressError> {
+    /// [`EventError`] names the field and what it may hold.
+    pub fn parse(json: &[u8]) -> Result<Self, EventError> {
         if json.len() > MAX_EVENT_BYTES {
-            return Err(ProgressError::TooLarge(json.len()));
+            return Err(EventError::TooLarge(json.len()));
         }
         match serde_json::from_slice(json)? {
             Value::Object(fields) => Self::from_fields(fields),
-            _ => Err(ProgressError::NotAnObject),
+            _ => Err(EventError::NotAnObject),
         }
     }
 
     /// Takes the known fields out of a JSON object and keeps the rest.
     ///
     /// # Errors
-    /// [`ProgressError`] names the field and what it may hold.
-    pub fn from_fields(mut fields: Map<String, Value>) -> Result<Self, ProgressError> {
+    /// [`EventError`] names the field and what it may hold.
+    pub fn from_fields(mut fields: Map<String, Value>) -> Result<Self, EventError> {
         let stage = take_stage(&mut fields)?;
         Ok(Self {
-            document_id: take_id(&mut fields, "document_id")?.ok_or(ProgressError::Missing("document_id"))?,
+            document_id: take_id(&mut fields, "document_id")?.ok_or(EventError::Missing("document_id"))?,
             stage,
             status: take_status(&mut fields)?.unwrap_or(stage.default_status()),
             percent: take_percent(&mut fields)?,
@@ -182,8 +144,8 @@ impl ProgressEvent {
     /// Writes the event as producers push it.
     ///
     /// # Errors
-    /// [`ProgressError`] when a field holds what no viewer's process would take.
-    pub fn to_payload(&self) -> Result<Bytes, ProgressError> {
+    /// [`EventError`] when a field holds what no viewer's process would take.
+    pub fn to_payload(&self) -> Result<Bytes, EventError> {
         let json = serde_json::to_vec(self)?;
         Self::parse(&json)?;
         Ok(json.into())
@@ -197,34 +159,12 @@ impl ProgressEvent {
     }
 }
 
-fn wrong(field: &'static str, allowed: impl Into<String>) -> ProgressError {
-    ProgressError::Field { field, allowed: allowed.into() }
-}
-
-fn take(fields: &mut Map<String, Value>, field: &str) -> Option<Value> {
-    fields.remove(field).filter(|value| !value.is_null())
-}
-
-fn take_text(fields: &mut Map<String, Value>, field: &'static str) -> Result<Option<String>, ProgressError> {
-    match take(fields, field) {
-        None => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err(wrong(field, "a string")),
-    }
-}
-
-fn take_id(fields: &mut Map<String, Value>, field: &'static str) -> Result<Option<Id>, ProgressError> {
-    let Some(text) = take_text(fields, field)? else { return Ok(None) };
-    let allowed = |_| wrong(field, "1–128 characters of A–Z a–z 0–9 _ - .");
-    Id::parse(&text).map(Some).map_err(allowed)
-}
-
-fn take_stage(fields: &mut Map<String, Value>) -> Result<Stage, ProgressError> {
-    let text = take_text(fields, "stage")?.ok_or(ProgressError::Missing("stage"))?;
+fn take_stage(fields: &mut Map<String, Value>) -> Result<Stage, EventError> {
+    let text = take_text(fields, "stage")?.ok_or(EventError::Missing("stage"))?;
     text.parse().map_err(|_| wrong("stage", one_of(&Stage::ALL.map(Stage::as_str))))
 }
 
-fn take_status(fields: &mut Map<String, Value>) -> Result<Option<StepStatus>, ProgressError> {
+fn take_status(fields: &mut Map<String, Value>) -> Result<Option<StepStatus>, EventError> {
     let Some(text) = take_text(fields, "status")? else { return Ok(None) };
     let allowed = |_| wrong("status", one_of(&StepStatus::ALL.map(StepStatus::as_str)));
     text.parse().map(Some).map_err(allowed)
@@ -234,7 +174,7 @@ fn one_of(words: &[&str]) -> String {
     format!("one of {}", words.join(", "))
 }
 
-fn take_percent(fields: &mut Map<String, Value>) -> Result<Option<u8>, ProgressError> {
+fn take_percent(fields: &mut Map<String, Value>) -> Result<Option<u8>, EventError> {
     let Some(value) = take(fields, "percent") else { return Ok(None) };
     match value.as_f64() {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be 0–100")]
@@ -243,7 +183,7 @@ fn take_percent(fields: &mut Map<String, Value>) -> Result<Option<u8>, ProgressE
     }
 }
 
-fn take_attempt(fields: &mut Map<String, Value>) -> Result<Option<u32>, ProgressError> {
+fn take_attempt(fields: &mut Map<String, Value>) -> Result<Option<u32>, EventError> {
     let Some(value) = take(fields, "attempt") else { return Ok(None) };
     let attempt = value.as_u64().filter(|attempt| (1..=10_000).contains(attempt));
     let attempt = attempt.and_then(|attempt| u32::try_from(attempt).ok());
@@ -254,7 +194,7 @@ fn take_line(
     fields: &mut Map<String, Value>,
     field: &'static str,
     most: usize,
-) -> Result<Option<String>, ProgressError> {
+) -> Result<Option<String>, EventError> {
     let text = take_text(fields, field)?;
     let is_line = |text: &String| text.chars().count() <= most && !text.chars().any(char::is_control);
     match text {
@@ -262,14 +202,6 @@ fn take_line(
             Err(wrong(field, format!("one line of plain text of at most {most} characters")))
         }
         text => Ok(text),
-    }
-}
-
-fn take_timestamp(fields: &mut Map<String, Value>) -> Result<Option<String>, ProgressError> {
-    let Some(text) = take_text(fields, "timestamp")? else { return Ok(None) };
-    match DateTime::parse_from_rfc3339(&text) {
-        Ok(_) if text.len() <= 64 => Ok(Some(text)),
-        _ => Err(wrong("timestamp", "a time as in RFC 3339, for example 2026-04-05T12:00:00Z")),
     }
 }
 
@@ -285,7 +217,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn parse(value: &Value) -> Result<ProgressEvent, ProgressError> {
+    fn parse(value: &Value) -> Result<ProgressEvent, EventError> {
         ProgressEvent::parse(value.to_string().as_bytes())
     }
 
@@ -339,10 +271,10 @@ mod tests {
         let large = json!({"document_id": "d1", "stage": "ocr_started", "pad": "x".repeat(MAX_EVENT_BYTES)});
         let deep = format!("{}1{}", "[".repeat(5_000), "]".repeat(5_000));
 
-        assert!(matches!(parse(&large), Err(ProgressError::TooLarge(_))));
-        assert!(matches!(ProgressEvent::parse(deep.as_bytes()), Err(ProgressError::Json(_))));
-        assert!(matches!(ProgressEvent::parse(b"{\"document_id\":\"\xff\"}"), Err(ProgressError::Json(_))));
-        assert!(matches!(ProgressEvent::parse(b"[]"), Err(ProgressError::NotAnObject)));
+        assert!(matches!(parse(&large), Err(EventError::TooLarge(_))));
+        assert!(matches!(ProgressEvent::parse(deep.as_bytes()), Err(EventError::Json(_))));
+        assert!(matches!(ProgressEvent::parse(b"{\"document_id\":\"\xff\"}"), Err(EventError::Json(_))));
+        assert!(matches!(ProgressEvent::parse(b"[]"), Err(EventError::NotAnObject)));
     }
 
     #[test]

@@ -3,19 +3,20 @@
 use std::{fmt, str::FromStr, sync::Arc};
 
 use bytes::Bytes;
+use serde::Serialize;
 
 use super::{id::Id, position::EventId};
 
 /// Longest event name in characters.
 const MAX_NAME_CHARS: usize = 64;
 
-/// Names a type of event: 1–64 characters of `a–z 0–9 _`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// Names a type of event: 1–64 characters of `a–z 0–9 _ - .`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub struct EventName(Arc<str>);
 
 /// Tells that a text is not an event name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("an event name is 1–64 characters of a–z 0–9 _")]
+#[error("an event name is 1–64 characters of a–z 0–9 _ - .")]
 pub struct EventNameError;
 
 impl EventName {
@@ -36,7 +37,9 @@ impl FromStr for EventName {
     type Err = EventNameError;
 
     fn from_str(text: &str) -> Result<Self, EventNameError> {
-        let is_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+        let is_name = |byte: u8| {
+            byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'-' | b'.')
+        };
         if text.is_empty() || text.len() > MAX_NAME_CHARS || !text.bytes().all(is_name) {
             return Err(EventNameError);
         }
@@ -57,8 +60,8 @@ pub struct Event {
     pub id: EventId,
     /// Its type.
     pub name: EventName,
-    /// The document it tells of, if any: streams narrowed to documents choose by it.
-    pub document: Option<Id>,
+    /// What it tells of, if any: the document, by which narrowed streams choose, or the message of a chat.
+    pub subject: Option<Id>,
     /// Whether it may end its document, so that the status is worth a read at once.
     pub terminal: bool,
     /// One JSON value on one line.

@@ -40,7 +40,7 @@ fn is_json(headers: &HeaderMap) -> bool {
 
 fn unreadable(rejection: &BytesRejection) -> Problem {
     if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-        return Problem::too_large(format!("The body is at most {MAX_JSON_BYTES} bytes of JSON."));
+        return Problem::too_large("The body is larger than this route takes.");
     }
     Problem::bad_request("The body could not be read to its end.")
 }

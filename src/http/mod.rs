@@ -7,8 +7,10 @@ mod body;
 mod checklist;
 mod cors;
 mod documents;
+mod events;
 mod file_links;
 mod health;
+mod messages;
 mod operations;
 mod page;
 mod problem;
@@ -27,11 +29,14 @@ pub use file_links::SignedFileLinks;
 pub use health::Vitals;
 pub use problem::Problem;
 pub use router::router;
+pub(crate) use stream::stream_path;
 pub use webhooks::{OcrDoor, ocr_addresses};
 
 use crate::{
     broker::Emitter,
+    chat::Chat,
     documents::{DocumentStore, Files, Lookups, Pipeline, StatusReader},
+    event::ChannelKind,
     hub::Hub,
     stream::Streams,
     telemetry::Metrics,
@@ -57,6 +62,10 @@ pub struct Parts {
     pub pipeline: Pipeline,
     /// Lets the OCR queue and its worker in, where there is one.
     pub ocr: Option<OcrDoor>,
+    /// Takes messages.
+    pub chat: Chat,
+    /// Other kinds of work that may be followed.
+    pub kinds: Vec<ChannelKind>,
     /// Who may do what.
     pub access: Access,
     /// Pages of these hosts may read the answers.

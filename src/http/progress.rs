@@ -17,11 +17,11 @@ use super::{
 };
 use crate::{
     broker::EmitError,
-    event::{Channel, Id, ProgressError, ProgressEvent},
+    event::{Channel, EventError, Id, ProgressEvent},
 };
 
 /// How long an answer waits for the broker before it says `stored: false`.
-const STORED_WITHIN: Duration = Duration::from_secs(1);
+pub(super) const STORED_WITHIN: Duration = Duration::from_secs(1);
 
 /// Takes one progress event of a service.
 pub(super) async fn publish(
@@ -33,12 +33,7 @@ pub(super) async fn publish(
     let patient = take_patient(&mut fields)?;
     let event = ProgressEvent::from_fields(fields).map_err(|error| refuse(&error))?;
     let document = event.document_id.clone();
-    let (event_id, stored) = parts.emitter.submit_progress(&patient, event).map_err(|error| match error {
-        EmitError::Invalid(error) => refuse(&error),
-        EmitError::Full => {
-            Problem::unavailable("Too many events wait for the broker; send this one again later.")
-        }
-    })?;
+    let (event_id, stored) = parts.emitter.submit_progress(&patient, event).map_err(refuse_to_emit)?;
     let answer = json!({
         "event_id": event_id,
         "stored": stored.within(STORED_WITHIN).await,
@@ -61,9 +56,20 @@ fn take_patient(fields: &mut Map<String, Value>) -> Result<Id, Problem> {
     }
 }
 
-fn refuse(error: &ProgressError) -> Problem {
+/// Says why the emitter did not take an event.
+pub(super) fn refuse_to_emit(error: EmitError) -> Problem {
     match error {
-        ProgressError::TooLarge(_) => Problem::too_large(format!("{error}.")),
+        EmitError::Invalid(error) => refuse(&error),
+        EmitError::Full => {
+            Problem::unavailable("Too many events wait for the broker; send this one again later.")
+        }
+    }
+}
+
+/// Says what is wrong with an event.
+pub(super) fn refuse(error: &EventError) -> Problem {
+    match error {
+        EventError::TooLarge(_) => Problem::too_large(format!("{error}.")),
         _ => Problem::bad_request(format!("{error}.")),
     }
 }

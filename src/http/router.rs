@@ -12,8 +12,8 @@ use axum::{
 use tower_http::trace::TraceLayer;
 
 use super::{
-    Parts, body::MAX_JSON_BYTES, checklist, cors, documents, file_links, health, operations, page, problem,
-    progress, stream, tokens, uploads, webhooks,
+    Parts, body::MAX_JSON_BYTES, checklist, cors, documents, events, file_links, health, messages,
+    operations, page, problem, progress, stream, tokens, uploads, webhooks,
 };
 
 /// Builds the routes over `parts`.
@@ -21,20 +21,26 @@ pub fn router(parts: Parts) -> Router {
     let cors = cors::layer(&parts.allowed_origins);
     let parts = Arc::new(parts);
 
+    let long_body = DefaultBodyLimit::max(messages::MAX_BODY_BYTES);
     let browser = Router::new()
         .route("/api/v1/patients/{patient_id}/documents/stream", get(stream::documents))
+        .route("/api/v1/cases/{case_id}/chat/stream", get(stream::chat))
+        .route("/api/v1/streams/{kind}/{id}", get(stream::other))
         .route("/api/v1/patients/{patient_id}/documents", get(documents::list))
         .route("/api/v1/uploads/presign", post(uploads::presign))
         .route("/api/v1/uploads/{document_id}/file", put(uploads::put_file))
         .route("/api/v1/uploads/confirm", post(uploads::confirm))
         .route("/api/v1/cases/{case_id}/checklist", get(checklist::checklist))
         .route("/api/v1/procedures/{code}/requirements", get(checklist::requirements))
+        .route("/api/v1/cases/{case_id}/messages", post(messages::post).layer(long_body))
         .route("/api/v1/tokens", post(tokens::issue))
         .route("/", get(page::index))
         .route("/page/{file}", get(page::file))
         .route("/tidings.js", get(page::client));
 
-    let service = Router::new().route("/api/v1/progress", post(progress::publish));
+    let service = Router::new()
+        .route("/api/v1/progress", post(progress::publish))
+        .route("/api/v1/streams/{kind}/{id}/events", post(events::publish));
 
     let queue = Router::new()
         .route(webhooks::CALLBACK_PATH, post(webhooks::callback))

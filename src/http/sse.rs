@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::{
-    event::{Cursor, Event},
+    event::{Cursor, Event, chat_types},
     stream::{Frame, ReconnectReason, Viewer},
 };
 
@@ -47,6 +47,7 @@ pub(super) fn encode(frame: &Frame) -> Bytes {
         Frame::Retry(wait) => format!("retry: {}\n\n", wait.as_millis()).into(),
         Frame::Connected(connected) => write_json(Some(&connected.cursor), "connected", connected),
         Frame::Event(event) => event.frame(write_event),
+        Frame::Message(stored) => write_json(None, chat_types::MESSAGE, &stored.message),
         Frame::DocumentUpdate(update) => write_json(None, "document_update", update),
         Frame::Heartbeat(beat, None) => beat.frame(|time| write_heartbeat(None, time)),
         Frame::Heartbeat(beat, Some(cursor)) => write_heartbeat(Some(cursor), &beat.server_time),

@@ -1,4 +1,5 @@
-//! `GET /api/v1/patients/{patient_id}/documents/stream`.
+//! Streams: `GET /api/v1/patients/{patient_id}/documents/stream`, `GET /api/v1/cases/{case_id}/chat/stream`,
+//! `GET /api/v1/streams/{kind}/{id}`.
 
 use axum::{
     extract::{Path, RawQuery, State},
@@ -8,7 +9,7 @@ use axum::{
 
 use super::{Shared, body::parse_id, problem::Problem, sse};
 use crate::{
-    event::{Channel, EventName, Id},
+    event::{Channel, ChannelKind, EventName, Id},
     stream::{Opening, StreamRequest, ViewerCursor},
 };
 
@@ -25,22 +26,79 @@ pub(super) async fn documents(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let query = StreamQuery::parse(query.as_deref().unwrap_or_default())?;
-    let patient = parse_id("patient_id", &patient)?;
-    let grant = parts.access.viewer(&headers, query.token.as_deref())?;
-    grant.require(&Channel::documents(patient.clone()))?;
+    open(&parts, Channel::documents(parse_id("patient_id", &patient)?), query, &headers).await
+}
+
+/// Streams a case's chat.
+pub(super) async fn chat(
+    State(parts): State<Shared>,
+    Path(case): Path<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let query = StreamQuery::parse(query.as_deref().unwrap_or_default())?.of_any_kind()?;
+    open(&parts, Channel::chat(parse_id("case_id", &case)?), query, &headers).await
+}
+
+/// Streams any other kind of work.
+pub(super) async fn other(
+    State(parts): State<Shared>,
+    Path((kind, id)): Path<(String, String)>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let query = StreamQuery::parse(query.as_deref().unwrap_or_default())?.of_any_kind()?;
+    let kind = match parse_kind(&parts, &kind)? {
+        ChannelKind::Chat => {
+            return Err(Problem::not_found("A chat is followed at /api/v1/cases/{case_id}/chat/stream."));
+        }
+        kind => kind,
+    };
+    open(&parts, Channel::new(kind, parse_id("id", &id)?), query, &headers).await
+}
+
+async fn open(
+    parts: &Shared,
+    channel: Channel,
+    query: StreamQuery,
+    headers: &HeaderMap,
+) -> Result<Response, Problem> {
+    let grant = parts.access.viewer(headers, query.token.as_deref())?;
+    grant.require(&channel)?;
     let request = StreamRequest {
-        patient,
-        cursor: cursor(&headers, query.last_event_id.as_deref()),
+        cursor: cursor(headers, query.last_event_id.as_deref()),
         documents: query.documents,
         events: query.events,
         follow: query.follow,
         expires_at: grant.expires_at(),
+        ..StreamRequest::of(channel)
     };
     Ok(match parts.streams.open(request).await {
         Opening::Stream(viewer) => sse::respond(viewer),
         Opening::Finished => StatusCode::NO_CONTENT.into_response(),
         Opening::Overloaded => sse::respond_later(),
     })
+}
+
+/// Reads a kind of channel that takes any type of event.
+pub(super) fn parse_kind(parts: &Shared, text: &str) -> Result<ChannelKind, Problem> {
+    match text.parse() {
+        Ok(ChannelKind::Documents) => Err(Problem::not_found(
+            "Documents have routes of their own: /api/v1/progress and .../documents/stream.",
+        )),
+        Ok(kind) if kind == ChannelKind::Chat || parts.kinds.contains(&kind) => Ok(kind),
+        _ => Err(Problem::not_found("This kind of stream is not named in the server's STREAM_KINDS.")),
+    }
+}
+
+/// Gives the path of a channel's stream.
+pub(crate) fn stream_path(channel: &Channel) -> String {
+    let id = channel.id();
+    match channel.kind() {
+        ChannelKind::Documents => format!("/api/v1/patients/{id}/documents/stream"),
+        ChannelKind::Chat => format!("/api/v1/cases/{id}/chat/stream"),
+        ChannelKind::Other(kind) => format!("/api/v1/streams/{kind}/{id}"),
+    }
 }
 
 /// The header beats the query: a browser that comes back repeats the old URL.
@@ -79,6 +137,14 @@ impl StreamQuery {
             )));
         }
         Ok(parsed)
+    }
+
+    /// Refuses what only streams of documents know.
+    fn of_any_kind(self) -> Result<Self, Problem> {
+        if self.documents.is_empty() {
+            return Ok(self);
+        }
+        Err(Problem::bad_request("`document_id` narrows streams of documents only."))
     }
 }
 

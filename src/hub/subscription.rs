@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     broker::BrokerError,
-    event::{Channel, DocumentProgress, EventId, Id},
+    event::{Channel, EventId, LogState},
 };
 
 /// How often a join is tried anew when the ring moves on meanwhile.
@@ -67,8 +67,8 @@ pub struct Joined {
     pub position: EventId,
     /// Whether events behind the cursor are missing.
     pub is_gap: bool,
-    /// What the log says of each document at the seam.
-    pub documents: Vec<(Id, DocumentProgress)>,
+    /// Where everything stands at the seam, by the log.
+    pub state: LogState,
 }
 
 /// What a viewer reads next.
@@ -118,7 +118,7 @@ impl Subscription {
             if !is_whole {
                 break;
             }
-            let events = fold_history(&history, &self.hub.metrics);
+            let events = fold_history(self.channel().kind(), &history, &self.hub.metrics);
             if let Some(joined) = self.join_history(at, history.position(), events) {
                 return Ok(joined);
             }
@@ -194,10 +194,10 @@ impl Subscription {
         }
     }
 
-    /// Gives what the log says of each document.
+    /// Gives where everything stands, by the log.
     #[must_use]
-    pub fn documents(&self) -> Vec<(Id, DocumentProgress)> {
-        self.living_state().documents()
+    pub fn log_state(&self) -> LogState {
+        self.living_state().log_state()
     }
 
     /// Waits until there may be more to read.
@@ -249,7 +249,7 @@ fn joined_behind(state: &TopicState, cursor: EventId, first: u64) -> Joined {
         replay: state.ring.from(first, usize::MAX).unwrap_or_default(),
         position: cursor,
         is_gap: false,
-        documents: state.documents(),
+        state: state.log_state(),
     }
 }
 

@@ -10,12 +10,9 @@ use super::{
 };
 use crate::{
     broker::{Entry, History},
-    event::{Channel, DocumentProgress, Event, EventId, Id, ProgressEvent, ProgressFold},
+    event::{Channel, ChannelFold, ChannelKind, Event, EventId, LogState},
     telemetry::Metrics,
 };
-
-/// Documents remembered of one channel before those that left the ring are forgotten.
-const REMEMBERED_DOCUMENTS: usize = 1_024;
 
 /// How much of a channel is kept for its viewers.
 #[derive(Clone, Copy, Debug)]
@@ -41,8 +38,8 @@ pub(super) struct Topic {
     pub(super) settled: tokio::sync::Mutex<Option<Instant>>,
 }
 
-#[derive(Default)]
 pub(super) struct TopicState {
+    kind: ChannelKind,
     pub(super) loaded: bool,
     /// Counts the readings of the log from its beginning.
     pub(super) epoch: u64,
@@ -51,14 +48,14 @@ pub(super) struct TopicState {
     newest: EventId,
     /// Since which second this process has followed the log without a hole.
     followed_since: u64,
-    fold: ProgressFold,
+    fold: ChannelFold,
 }
 
 impl Topic {
     pub(super) fn new(channel: Channel) -> Self {
         Self {
+            state: Mutex::new(TopicState::new(channel.kind().clone())),
             channel,
-            state: Mutex::default(),
             version: watch::Sender::new(0),
             loading: tokio::sync::Mutex::default(),
             settled: tokio::sync::Mutex::default(),
@@ -85,7 +82,7 @@ impl Topic {
     pub(super) fn restart(&self, history: &History, hub: &Shared) {
         let mut state = self.lock();
         state.ring.restart();
-        state.fold = ProgressFold::default();
+        state.fold = ChannelFold::of(&state.kind);
         state.newest = history.position();
         state.followed_since = history.read_at;
         state.epoch += 1;
@@ -124,14 +121,24 @@ impl Topic {
 }
 
 impl TopicState {
+    fn new(kind: ChannelKind) -> Self {
+        Self {
+            fold: ChannelFold::of(&kind),
+            kind,
+            loaded: false,
+            epoch: 0,
+            ring: Ring::default(),
+            newest: EventId::ZERO,
+            followed_since: 0,
+        }
+    }
+
     fn take(&mut self, entry: &Entry, hub: &Shared) {
         let limits = hub.settings.ring;
         let event = fold(&mut self.fold, entry, &hub.metrics);
         self.ring.push(HubEvent::new(entry.id, event), limits.events, limits.bytes);
         self.newest = entry.id;
-        if self.fold.documents().count() > REMEMBERED_DOCUMENTS
-            && let Some(left) = self.ring.left()
-        {
+        if let Some(left) = self.ring.left() {
             self.fold.forget_before(left);
         }
     }
@@ -140,7 +147,7 @@ impl TopicState {
     pub(super) fn expire(&mut self, oldest_living: u64) {
         if self.newest.seen_empty_at().is_none() && self.newest.milliseconds < oldest_living {
             self.ring.expire();
-            self.fold = ProgressFold::default();
+            self.fold = ChannelFold::of(&self.kind);
         }
     }
 
@@ -169,8 +176,8 @@ impl TopicState {
         }
     }
 
-    pub(super) fn documents(&self) -> Vec<(Id, DocumentProgress)> {
-        self.fold.documents().map(|(id, progress)| (id.clone(), progress.clone())).collect()
+    pub(super) fn log_state(&self) -> LogState {
+        self.fold.state()
     }
 }
 
@@ -179,26 +186,14 @@ const fn cursor_floor(second: u64) -> EventId {
     EventId::new(second.saturating_mul(1_000), 0)
 }
 
-/// Parses one entry and gives what viewers are shown of it.
-pub(super) fn fold(fold: &mut ProgressFold, entry: &Entry, metrics: &Metrics) -> Option<Event> {
-    match ProgressEvent::parse(&entry.payload) {
-        Ok(event) => {
-            let shown = fold.apply(entry.id, &event);
-            if shown.is_none() {
-                metrics.hidden("repeat");
-            }
-            shown
-        }
-        Err(error) => {
-            metrics.hidden(error.kind());
-            None
-        }
-    }
+/// Takes one entry into `fold` and gives what viewers are shown of it.
+fn fold(fold: &mut ChannelFold, entry: &Entry, metrics: &Metrics) -> Option<Event> {
+    fold.apply(entry.id, &entry.payload).inspect_err(|hidden| metrics.hidden(hidden.kind())).ok()
 }
 
 /// Folds a whole read of a log.
-pub(super) fn fold_history(history: &History, metrics: &Metrics) -> Vec<Arc<HubEvent>> {
-    let mut state = ProgressFold::default();
+pub(super) fn fold_history(kind: &ChannelKind, history: &History, metrics: &Metrics) -> Vec<Arc<HubEvent>> {
+    let mut state = ChannelFold::of(kind);
     let shown = |entry: &Entry| HubEvent::new(entry.id, fold(&mut state, entry, metrics));
     history.entries.iter().map(shown).collect()
 }

@@ -10,8 +10,9 @@ use serde::Serialize;
 
 use super::coverage::DocumentView;
 use crate::{
+    chat::StoredMessage,
     documents::DocumentStatus,
-    event::{Cursor, Id},
+    event::{AnswerText, ChatMessage, Cursor, Id, LoggedEvent},
     hub::HubEvent,
 };
 
@@ -24,6 +25,8 @@ pub enum Frame {
     Connected(Connected),
     /// One event of the log.
     Event(Arc<HubEvent>),
+    /// A message that the store tells and the log has not told.
+    Message(Arc<StoredMessage>),
     /// A document moved, as the store says.
     DocumentUpdate(DocumentUpdate),
     /// The connection lives; the same for all, but on a narrowed stream with a cursor.
@@ -50,8 +53,32 @@ pub struct Connected {
     pub resumed: bool,
     /// Whether events behind the viewer's cursor may be missing.
     pub gap: bool,
-    /// Where the documents stand.
-    pub documents: Vec<DocumentView>,
+    /// Where everything stands.
+    #[serde(flatten)]
+    pub snapshot: Snapshot,
+}
+
+/// Where everything stands that a stream tells of.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+pub enum Snapshot {
+    /// On a stream of documents.
+    Documents {
+        /// Where each document stands.
+        documents: Vec<DocumentView>,
+    },
+    /// On a stream of a chat.
+    Chat {
+        /// The newest messages, oldest first.
+        messages: Vec<Arc<ChatMessage>>,
+        /// The answers under way, as far as they go.
+        answers: Vec<AnswerText>,
+    },
+    /// On a stream of any other kind.
+    Other {
+        /// The newest events, oldest first.
+        events: Vec<LoggedEvent>,
+    },
 }
 
 /// The data of `document_update`.

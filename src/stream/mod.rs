@@ -1,14 +1,17 @@
 //! What one viewer sees, in order: snapshot, replay, live events, status changes, heartbeat, end.
 //!
-//! It merges the hub, the status reader and the clock, and knows neither HTTP nor the text of
-//! Server-Sent Events. `coverage` says where everything stands, `viewer` what to tell next.
+//! It merges the hub, the stores and the clock, and knows neither HTTP nor the text of Server-Sent
+//! Events. `viewer` says what to tell next and is the same for every kind of channel; `subject` holds
+//! what differs between them.
 
 mod coverage;
 mod end_rules;
+mod feed;
 mod frame;
 mod heartbeat;
 mod request;
 mod sources;
+mod subject;
 mod told;
 mod viewer;
 
@@ -19,14 +22,14 @@ use tokio_util::sync::CancellationToken;
 
 pub use coverage::{ActivityLimits, Coverage, CoverageView, DocumentView};
 pub use frame::{
-    Connected, DocumentUpdate, Done, EndedDocument, Frame, Heartbeat, ReconnectReason, SourceChange,
-    SourceState,
+    Connected, DocumentUpdate, Done, EndedDocument, Frame, Heartbeat, ReconnectReason, Snapshot,
+    SourceChange, SourceState,
 };
 pub use heartbeat::Pulse;
 pub use request::{StreamRequest, ViewerCursor};
 pub use viewer::Viewer;
 
-use crate::{clock::Clock, documents::StatusReader, hub::Hub, telemetry::Metrics};
+use crate::{chat::MessageReader, clock::Clock, documents::StatusReader, hub::Hub, telemetry::Metrics};
 
 /// How streams work.
 #[derive(Clone, Copy, Debug)]
@@ -55,7 +58,7 @@ impl Default for StreamSettings {
     }
 }
 
-/// Opens streams over one hub, one status reader and one pulse. Clones share them.
+/// Opens streams over one hub, one reader of each store and one pulse. Clones share them.
 #[derive(Clone)]
 pub struct Streams {
     shared: Arc<Shared>,
@@ -64,6 +67,7 @@ pub struct Streams {
 struct Shared {
     hub: Hub,
     statuses: StatusReader,
+    messages: MessageReader,
     pulse: Pulse,
     clock: Clock,
     metrics: Arc<Metrics>,
@@ -87,7 +91,7 @@ impl Streams {
     #[must_use]
     pub fn new(
         hub: Hub,
-        statuses: StatusReader,
+        (statuses, messages): (StatusReader, MessageReader),
         pulse: Pulse,
         clock: Clock,
         metrics: Arc<Metrics>,
@@ -95,7 +99,19 @@ impl Streams {
         shutdown: CancellationToken,
     ) -> Self {
         let places = Arc::new(Semaphore::new(settings.most.min(Semaphore::MAX_PERMITS)));
-        Self { shared: Arc::new(Shared { hub, statuses, pulse, clock, metrics, settings, places, shutdown }) }
+        Self {
+            shared: Arc::new(Shared {
+                hub,
+                statuses,
+                messages,
+                pulse,
+                clock,
+                metrics,
+                settings,
+                places,
+                shutdown,
+            }),
+        }
     }
 
     /// Opens a stream, after one look at the store and at the log.

@@ -3,20 +3,20 @@
 use std::{str::FromStr, time::Duration};
 
 use crate::{
-    event::{Cursor, EventName, Id, Mark},
+    event::{Channel, Cursor, EventName, Id, Mark},
     hub::JoinAt,
 };
 
-/// Asks for a stream of one patient's documents.
+/// Asks for a stream of one channel.
 #[derive(Clone, Debug)]
 pub struct StreamRequest {
-    /// Whose documents.
-    pub patient: Id,
-    /// Only these documents; none: all.
+    /// The channel.
+    pub channel: Channel,
+    /// Only these documents; none: all. On streams of documents.
     pub documents: Vec<Id>,
     /// Only these event types of the log and of the statuses; none: all.
     pub events: Option<Vec<EventName>>,
-    /// Whether the stream stays open after `done`.
+    /// Whether the stream stays open after `done`. On streams of documents.
     pub follow: bool,
     /// Where the viewer stands.
     pub cursor: ViewerCursor,
@@ -34,6 +34,21 @@ pub enum ViewerCursor {
     At(Cursor),
     /// It comes back with something that is not a cursor: a gap.
     Unreadable,
+}
+
+impl StreamRequest {
+    /// Asks for all of `channel` from now on.
+    #[must_use]
+    pub const fn of(channel: Channel) -> Self {
+        Self {
+            channel,
+            documents: Vec::new(),
+            events: None,
+            follow: false,
+            cursor: ViewerCursor::New,
+            expires_at: None,
+        }
+    }
 }
 
 impl ViewerCursor {

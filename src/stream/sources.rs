@@ -2,13 +2,17 @@
 
 use tokio::sync::watch;
 
-use super::frame::{SourceChange, SourceState};
-use crate::{documents::StatusReader, hub::Hub};
+use super::{
+    Shared,
+    frame::{SourceChange, SourceState},
+};
+use crate::event::ChannelKind;
 
-/// The two sources of a stream.
+/// The sources of a stream.
 pub(super) struct Sources {
     broker: Source,
-    store: Source,
+    /// None where only the log tells of the subject.
+    store: Option<Source>,
 }
 
 struct Source {
@@ -17,27 +21,37 @@ struct Source {
 }
 
 impl Sources {
-    pub(super) fn new(hub: &Hub, statuses: &StatusReader) -> Self {
-        Self {
-            broker: Source { name: hub.source_name(), is_up: hub.source_state() },
-            store: Source { name: statuses.source_name(), is_up: statuses.source_state() },
-        }
+    pub(super) fn new(shared: &Shared, kind: &ChannelKind) -> Self {
+        let (hub, statuses, messages) = (&shared.hub, &shared.statuses, &shared.messages);
+        let store = match kind {
+            ChannelKind::Documents => {
+                Some(Source { name: statuses.source_name(), is_up: statuses.source_state() })
+            }
+            ChannelKind::Chat => {
+                Some(Source { name: messages.source_name(), is_up: messages.source_state() })
+            }
+            ChannelKind::Other(_) => None,
+        };
+        Self { broker: Source { name: hub.source_name(), is_up: hub.source_state() }, store }
     }
 
     pub(super) fn is_store_up(&self) -> bool {
-        *self.store.is_up.borrow()
+        self.store.as_ref().is_some_and(|store| *store.is_up.borrow())
     }
 
     /// Gives the sources that are down now, and counts the state of all as told.
     pub(super) fn take_down(&mut self) -> Vec<SourceChange> {
-        let changes = [self.broker.take(), self.store.take()];
-        changes.into_iter().filter(|change| change.state == SourceState::Down).collect()
+        let changes = self.all().map(Source::take);
+        changes.filter(|change| change.state == SourceState::Down).collect()
     }
 
     /// Gives the sources that changed since they were last told.
     pub(super) fn take_changes(&mut self) -> Vec<SourceChange> {
-        let changed = [&mut self.broker, &mut self.store].into_iter().filter(|source| source.has_changed());
-        changed.map(Source::take).collect()
+        self.all().filter(|source| source.has_changed()).map(Source::take).collect()
+    }
+
+    fn all(&mut self) -> impl Iterator<Item = &mut Source> {
+        std::iter::once(&mut self.broker).chain(&mut self.store)
     }
 
     /// Waits until a source changes; [`Sources::take_changes`] then tells which.
@@ -45,15 +59,29 @@ impl Sources {
     /// # Cancel safety
     /// Nothing is lost when the future is dropped.
     pub(super) async fn changed(&mut self) {
+        let Self { broker, store } = self;
+        let store_changed = async {
+            match store {
+                Some(store) => store.changed().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
-            Ok(()) = self.broker.is_up.changed() => self.broker.is_up.mark_changed(),
-            Ok(()) = self.store.is_up.changed() => self.store.is_up.mark_changed(),
-            else => std::future::pending().await,
+            () = broker.changed() => {}
+            () = store_changed => {}
         }
     }
 }
 
 impl Source {
+    async fn changed(&mut self) {
+        if self.is_up.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        // Left unseen: whoever waits still has to take it.
+        self.is_up.mark_changed();
+    }
+
     fn has_changed(&self) -> bool {
         self.is_up.has_changed().unwrap_or(false)
     }

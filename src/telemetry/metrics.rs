@@ -100,6 +100,10 @@ pub struct Metrics {
     pub replays: Family<OutcomeLabels, Counter>,
     /// Reads of the document statuses by outcome: `ok` or `failed`.
     pub status_reads: Family<OutcomeLabels, Counter>,
+    /// Messages taken into chats.
+    pub messages_stored: Counter,
+    /// Reads of the messages of followed chats by outcome: `ok` or `failed`.
+    pub message_reads: Family<OutcomeLabels, Counter>,
     /// Rows of `STATUS_SQL` that no viewer is shown, by reason.
     pub status_rows_left_out: Family<ReasonLabels, Counter>,
     /// 1 while a source answers, 0 while it is down.
@@ -159,6 +163,8 @@ impl Default for Metrics {
             events_sent: add(&mut registry, "events_sent", "Event frames handed to viewers"),
             replays: add(&mut registry, "replays", "Returning viewers by outcome"),
             status_reads: add(&mut registry, "status_reads", "Reads of the document statuses by outcome"),
+            messages_stored: add(&mut registry, "messages_stored", "Messages taken into chats"),
+            message_reads: add(&mut registry, "message_reads", "Reads of followed chats by outcome"),
             status_rows_left_out: add(
                 &mut registry,
                 "status_rows_left_out",
@@ -251,6 +257,7 @@ impl Metrics {
         for (family, outcomes) in [
             (&self.replays, ["whole", "gap"]),
             (&self.status_reads, ["ok", "failed"]),
+            (&self.message_reads, ["ok", "failed"]),
             (&self.documents_ended, ["complete", "failed"]),
         ] {
             for outcome in outcomes {
@@ -297,6 +304,11 @@ impl Metrics {
     /// Counts a read of the statuses.
     pub fn status_read(&self, is_ok: bool) {
         count_outcome(&self.status_reads, if is_ok { "ok" } else { "failed" });
+    }
+
+    /// Counts a read of messages.
+    pub fn messages_read(&self, is_ok: bool) {
+        count_outcome(&self.message_reads, if is_ok { "ok" } else { "failed" });
     }
 
     /// Counts a row of `STATUS_SQL` that no viewer is shown.

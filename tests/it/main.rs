@@ -1,12 +1,13 @@
 //! Tests against real parts: one binary, so that it is linked once.
 //!
-//! `broker`, `cache` and `store` are the suites every backend passes; `stream` holds the seams, with paused clocks;
+//! `broker`, `cache`, `store` and `chat` are the suites every backend passes; `stream` holds the seams, with paused clocks;
 //! `files` puts them into a bucket; `routes` goes by URL, `promises` by what users were told, `browser` by what a person sees;
 //! `upstash` speaks to a server in Upstash's place, `redis_rest` and `qstash_dev` are such servers.
 
 mod broker;
 mod browser;
 mod cache;
+mod chat;
 mod files;
 mod promises;
 mod qstash_dev;

@@ -25,7 +25,9 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
-use super::{Broker, BrokerError, CLOCK_ALLOWANCE, Entry, History, LOG_ENTRIES, Publication, Watch};
+use super::{
+    Broker, BrokerError, CLOCK_ALLOWANCE, Entry, History, LOG_ENTRIES, Publication, SHORTEST_PACE, Watch,
+};
 use crate::{
     clock::Clock,
     event::{Channel, EventId},
@@ -228,6 +230,11 @@ impl Broker for UpstashBroker {
     async fn ping(&self) -> Result<(), BrokerError> {
         self.shared.redis.command(&Command::new("PING")).await?;
         Ok(())
+    }
+
+    fn pace(&self) -> Duration {
+        let settings = &self.shared.settings;
+        if settings.wake { SHORTEST_PACE } else { settings.poll_interval }
     }
 
     fn empty_as_of(&self) -> u64 {

@@ -13,7 +13,9 @@ use async_trait::async_trait;
 
 pub use database::{DatabaseUrl, DatabaseUrlError};
 pub use forgetful::ForgetfulStore;
+pub(crate) use postgres::Sessions;
 pub use postgres::{PostgresStore, StatusSql, StatusSqlError, StatusSqlSettings};
+pub(crate) use rows::signed;
 pub use sqlite::SqliteStore;
 
 use super::{
@@ -133,14 +135,45 @@ pub trait DocumentStore: StatusSource {
     async fn close(&self);
 }
 
+/// Connections to a database that several stores share: too many, and a small database is full.
+#[derive(Clone)]
+pub enum Connections {
+    /// To a file.
+    Sqlite(sqlx::SqlitePool),
+    /// To a server.
+    #[expect(private_interfaces, reason = "who holds connections hands them on, and no more")]
+    Postgres(Sessions),
+    /// To tables of somebody else, in which nothing is written.
+    ReadOnly,
+}
+
 /// Opens the store that `url` names.
 ///
 /// # Errors
 /// [`StoreError`] when the database cannot be used.
 pub async fn open(url: &DatabaseUrl, clock: Clock) -> Result<Arc<dyn DocumentStore>, StoreError> {
+    Ok(open_shared(url, clock).await?.0)
+}
+
+/// Opens the store that `url` names, and gives its connections for others to share.
+///
+/// # Errors
+/// [`StoreError`] when the database cannot be used.
+pub async fn open_shared(
+    url: &DatabaseUrl,
+    clock: Clock,
+) -> Result<(Arc<dyn DocumentStore>, Connections), StoreError> {
     Ok(match url {
-        DatabaseUrl::Sqlite(url) => Arc::new(SqliteStore::open(url, clock).await?),
-        DatabaseUrl::Postgres(options) => Arc::new(PostgresStore::open(options, clock).await?),
+        DatabaseUrl::Sqlite(url) => {
+            let store = SqliteStore::open(url, clock).await?;
+            let connections = store.connections();
+            (Arc::new(store), connections)
+        }
+        DatabaseUrl::Postgres(options) => {
+            let store = PostgresStore::open(options, clock).await?;
+            let connections = store.connections();
+            (Arc::new(store), connections)
+        }
     })
 }
 

@@ -153,7 +153,7 @@ impl RequirementRow {
 }
 
 /// Writes a number for a database, which has no unsigned ones.
-pub(super) fn signed(number: u64) -> i64 {
+pub(crate) fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 

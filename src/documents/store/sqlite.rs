@@ -11,8 +11,8 @@ use sqlx::{
 };
 
 use super::{
-    Advance, DocumentStore, MOST_CASE_DOCUMENTS, NEWEST_DOCUMENTS, StatusQuery, StatusSource, StoreError,
-    Upload,
+    Advance, Connections, DocumentStore, MOST_CASE_DOCUMENTS, NEWEST_DOCUMENTS, StatusQuery, StatusSource,
+    StoreError, Upload,
     health::{HEALTH, HealthRow},
     rows::{CASE_DOCUMENTS, CaseDocumentRow, RecordRow, RequirementRow, UnfinishedRow, UploadRow, signed},
 };
@@ -80,6 +80,10 @@ impl SqliteStore {
         let migrations = sqlx::migrate!("migrations/sqlite");
         migrations.run(&self.pool).await?;
         Ok(migrations.iter().count())
+    }
+
+    pub(super) fn connections(&self) -> Connections {
+        Connections::Sqlite(self.pool.clone())
     }
 
     fn now(&self) -> i64 {

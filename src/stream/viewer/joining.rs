@@ -1,15 +1,12 @@
 //! How a viewer comes in: at its cursor, at a seam, or while the log cannot be read.
 
-use std::sync::Arc;
-
 use chrono::SecondsFormat;
 
-use super::{ToldStatuses, Viewer};
+use super::Viewer;
 use crate::{
-    event::{Cursor, DocumentProgress, EventId, Id},
-    hub::{HubEvent, Join, JoinAt, Joined, Place},
+    event::{ChannelFold, Cursor, EventId},
+    hub::{Join, JoinAt, Joined},
     stream::{
-        coverage::CoverageView,
         frame::{Connected, Frame},
         request::ViewerCursor,
     },
@@ -18,22 +15,21 @@ use crate::{
 impl Viewer {
     /// Connects for the first time; false when the viewer need not have come.
     pub(super) async fn begin(&mut self) -> bool {
-        self.pending.extend(self.sources.take_down().into_iter().map(Frame::Source));
-        let cursor = self.request.cursor;
-        match self.subscription.join(cursor.join_at()).await {
+        let down = self.feed.sources.take_down();
+        self.feed.pending.extend(down.into_iter().map(Frame::Source));
+        let cursor = self.feed.request.cursor;
+        match self.feed.subscription.join(cursor.join_at()).await {
             Join::Joined(joined) => {
-                let view = self.take_place(joined.place, joined.replay, &joined.documents);
-                self.compare_with_mark(&view);
-                if self.is_finished(&view) {
-                    self.has_ended = true;
+                let (position, is_gap) = (joined.position, joined.is_gap);
+                self.take_place(joined);
+                if self.is_finished() {
                     return false;
                 }
                 let is_new = cursor == ViewerCursor::New;
                 if !is_new {
-                    self.shared.metrics.replayed(!joined.is_gap);
+                    self.shared.metrics.replayed(!is_gap);
                 }
-                let resumed = !is_new && !joined.is_gap;
-                self.connect(joined.position, resumed, joined.is_gap, &view);
+                self.connect(position, !is_new && !is_gap, is_gap);
                 true
             }
             Join::Down => self.begin_without_log(),
@@ -42,91 +38,79 @@ impl Viewer {
 
     /// Keeps the viewer's place until the log can be read.
     fn begin_without_log(&mut self) -> bool {
-        let view = self.look(&[]);
-        self.compare_with_mark(&view);
-        if self.is_finished(&view) {
-            self.has_ended = true;
+        let nothing = ChannelFold::of(self.feed.request.channel.kind()).state();
+        self.subject.arrive(&mut self.feed, nothing, &[]);
+        if self.is_finished() {
             return false;
         }
-        let given = match self.request.cursor {
+        let given = match self.feed.request.cursor {
             ViewerCursor::At(cursor) => Some(cursor),
             _ => None,
         };
-        self.passed = Cursor::plain(given.map_or(EventId::ZERO, |cursor| cursor.position));
-        let cursor = given.unwrap_or_else(|| self.marked(EventId::ZERO, &view));
-        self.told = ToldStatuses::of(&view);
-        self.tell_connected(cursor, given.is_some(), false, view);
+        self.feed.passed = Cursor::plain(given.map_or(EventId::ZERO, |cursor| cursor.position));
+        let cursor = given.unwrap_or_else(|| self.marked(EventId::ZERO));
+        self.tell_connected(cursor, given.is_some(), false);
         true
     }
 
-    /// Tells the first or the next `connected`.
-    fn connect(&mut self, position: EventId, resumed: bool, gap: bool, view: &CoverageView) {
-        self.passed = Cursor::plain(position);
-        let cursor = match self.request.cursor {
-            ViewerCursor::At(Cursor::EARLIEST) if resumed && position == EventId::ZERO => Cursor::EARLIEST,
-            _ => self.marked(position, view),
-        };
-        self.told = ToldStatuses::of(view);
-        self.tell_connected(cursor, resumed, gap, view.clone());
+    /// A viewer that need not have come is sent away for good.
+    fn is_finished(&mut self) -> bool {
+        self.feed.has_ended = self.subject.is_finished(&self.feed);
+        self.feed.has_ended
     }
 
-    fn tell_connected(&mut self, cursor: Cursor, resumed: bool, gap: bool, view: CoverageView) {
-        self.pending.push_back(Frame::Connected(Connected {
+    /// Gives `position` the mark of what the viewer knows there.
+    fn marked(&self, position: EventId) -> Cursor {
+        Cursor { position, mark: self.subject.mark(&self.feed) }
+    }
+
+    /// Tells the first or the next `connected`.
+    fn connect(&mut self, position: EventId, resumed: bool, gap: bool) {
+        self.feed.passed = Cursor::plain(position);
+        let cursor = match self.feed.request.cursor {
+            ViewerCursor::At(Cursor::EARLIEST) if resumed && position == EventId::ZERO => Cursor::EARLIEST,
+            _ => self.marked(position),
+        };
+        self.tell_connected(cursor, resumed, gap);
+    }
+
+    fn tell_connected(&mut self, cursor: Cursor, resumed: bool, gap: bool) {
+        let snapshot = self.subject.tell_snapshot(resumed);
+        self.feed.pending.push_back(Frame::Connected(Connected {
             cursor,
-            channel: self.subscription.channel().to_string(),
+            channel: self.feed.request.channel.to_string(),
             server_time: self.shared.clock.now().to_rfc3339_opts(SecondsFormat::Millis, true),
             resumed,
             gap,
-            documents: view.documents,
+            snapshot,
         }));
     }
 
     /// Takes the place behind the seam and what was missed before it.
-    fn take_place(
-        &mut self,
-        place: Place,
-        replay: Vec<Arc<HubEvent>>,
-        documents: &[(Id, DocumentProgress)],
-    ) -> CoverageView {
-        self.place = Some(place);
-        let is_covered = |event: &Arc<HubEvent>| {
-            event.event.as_ref().is_some_and(|event| self.coverage.covers(event.document.as_ref()))
-        };
-        self.end.is_stirred |= replay.iter().any(is_covered);
-        self.replay = replay.into();
-        self.look(documents)
-    }
-
-    pub(super) fn compare_with_mark(&mut self, view: &CoverageView) {
-        let knows_store = self.follow.current().read > 0;
-        self.end.compare(self.request.cursor.told_newest(), view, knows_store);
-    }
-
-    /// A viewer that was told `done` of just this state is sent away for good.
-    fn is_finished(&self, view: &CoverageView) -> bool {
-        let was_told =
-            self.request.cursor.told_newest() == Some(view.newest()) && self.request.cursor.is_done();
-        was_told && self.end.knows_store && !self.request.follow && !view.is_active() && !self.is_owed(view)
+    fn take_place(&mut self, joined: Joined) {
+        self.feed.place = Some(joined.place);
+        self.subject.arrive(&mut self.feed, joined.state, &joined.replay);
+        self.feed.replay = joined.replay.into();
     }
 
     /// The log was read anew: goes on where the viewer stands, or says that there is a gap.
     pub(super) async fn rejoin(&mut self) {
-        let was_connected = self.place.is_some();
-        let at = match (self.passed.position, self.request.cursor.join_at()) {
+        let was_connected = self.feed.place.is_some();
+        let at = match (self.feed.passed.position, self.feed.request.cursor.join_at()) {
             (EventId::ZERO, JoinAt::Earliest) => JoinAt::Earliest,
             (position, _) => JoinAt::Behind(position),
         };
-        self.may_join = false;
-        let Join::Joined(joined) = self.subscription.join(at).await else {
-            self.place = None;
+        self.feed.may_join = false;
+        let Join::Joined(joined) = self.feed.subscription.join(at).await else {
+            self.feed.place = None;
             return;
         };
-        let Joined { place, replay, position, is_gap, documents } = joined;
-        let view = self.take_place(place, replay, &documents);
-        self.end.may_be_over = true;
+        let (position, is_gap) = (joined.position, joined.is_gap);
+        self.take_place(joined);
+        self.subject.has_rejoined();
         if is_gap || !was_connected {
             self.shared.metrics.replayed(!is_gap);
-            self.connect(position, !is_gap, is_gap, &view);
+            self.connect(position, !is_gap, is_gap);
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod burst;
 mod busy_database;
+mod chat_outage;
 mod commands;
 mod exactly_once;
 mod failures;

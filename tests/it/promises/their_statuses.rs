@@ -156,3 +156,22 @@ async fn a_statement_that_does_not_do_stops_the_start_with_one_line() {
     let checked = String::from_utf8(checked.stdout).unwrap();
     assert!(checked.contains("STATUS_SQL runs"), "{checked}");
 }
+
+#[tokio::test]
+async fn a_chat_is_what_its_events_tell_as_nothing_may_be_kept() {
+    let (_database, url) = letters("chatter").await;
+    let server = Server::start(&settings(&url));
+    let mut viewer = Viewer::open(server.get("/api/v1/cases/c1/chat/stream")).await;
+    viewer.until("connected").await;
+
+    let kept = server.post("/api/v1/cases/c1/messages", &json!({ "content": "x" })).send().await.unwrap();
+    let data = json!({ "id": "m1", "content": "x", "role": "agent" });
+    let event = json!({ "type": "message", "data": data });
+    let told = server.post("/api/v1/streams/chat/c1/events", &event).send().await.unwrap();
+
+    assert_eq!((kept.status().as_u16(), told.status().as_u16()), (501, 202));
+    assert_eq!(viewer.until("message").await.text("id"), "m1");
+    let snapshot =
+        Viewer::open(server.get("/api/v1/cases/c1/chat/stream")).await.until("connected").await.data;
+    assert_eq!(snapshot["messages"][0]["id"], "m1");
+}

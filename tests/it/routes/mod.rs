@@ -4,9 +4,13 @@ mod stream;
 
 mod progress;
 
+mod chat;
+
 mod documents;
 
 mod checklist;
+
+mod messages;
 
 mod tokens;
 
@@ -17,6 +21,8 @@ mod page;
 mod operations;
 
 mod health;
+
+mod other_work;
 
 mod startup;
 

@@ -33,6 +33,8 @@ async fn a_bad_value_stops_the_start_with_one_line_that_names_the_variable() {
         ("AUTH_JWT_SECRET", "hunter2"),
         ("INTERNAL_API_KEY", "hunter2"),
         ("MAX_STREAMS", "0"),
+        ("STREAM_KINDS", "transcode,doc_checklist"),
+        ("STREAM_KINDS", "chat"),
     ] {
         let line = refusal(&[(name, value)]).await;
 

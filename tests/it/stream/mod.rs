@@ -1,8 +1,10 @@
 //! Every seam of a stream, under a paused clock: cut, wait, return, and count.
 
+mod chat;
 mod cuts;
 mod ends;
 mod faults;
 mod gaps;
+mod other_work;
 mod shared;
 mod world;

@@ -11,11 +11,12 @@ use std::{
 use async_trait::async_trait;
 use tidings::{
     broker::{Broker, BrokerError, History, MemoryBroker, MemoryLimits, Publication, Watch, WatchNews},
+    chat::{ChatStore, MessageQuery, MessageReader, NEWEST_MESSAGES, NewMessage, StoredMessage},
     clock::Clock,
     documents::{
         DocumentRecord, DocumentStatus, StatusQuery, StatusReader, StatusSettings, StatusSource, StoreError,
     },
-    event::{Channel, EventId, Id, ProgressEvent, Stage},
+    event::{Channel, ChatMessage, EventId, Id, ProgressEvent, Stage},
     hub::{Hub, HubSettings, RingLimits},
     stream::{Pulse, StreamSettings, Streams},
     telemetry::Metrics,
@@ -33,6 +34,7 @@ pub fn id(text: &str) -> Id {
 pub struct World {
     pub broker: Arc<FaultyBroker>,
     pub store: Arc<StatusTable>,
+    pub messages: Arc<MessageTable>,
     pub hub: Hub,
     pub streams: Streams,
     pub clock: Clock,
@@ -47,26 +49,36 @@ impl World {
     pub fn with(log: MemoryLimits, ring: RingLimits) -> Self {
         let clock = Clock::following_timers(Duration::from_secs(1_763_712_000));
         let memory = MemoryBroker::new(clock, log);
-        Self::over(clock, Arc::new(FaultyBroker::new(memory)), Arc::new(StatusTable::default()), ring)
+        let stores = (Arc::default(), Arc::default());
+        Self::over(clock, Arc::new(FaultyBroker::new(memory)), stores, ring)
     }
 
     /// Another process over the same broker and store.
     pub fn second_instance(&self) -> Self {
-        Self::over(self.clock, Arc::clone(&self.broker), Arc::clone(&self.store), RingLimits::default())
+        let stores = (Arc::clone(&self.store), Arc::clone(&self.messages));
+        Self::over(self.clock, Arc::clone(&self.broker), stores, RingLimits::default())
     }
 
-    fn over(clock: Clock, broker: Arc<FaultyBroker>, store: Arc<StatusTable>, ring: RingLimits) -> Self {
+    fn over(
+        clock: Clock,
+        broker: Arc<FaultyBroker>,
+        (store, messages): (Arc<StatusTable>, Arc<MessageTable>),
+        ring: RingLimits,
+    ) -> Self {
         let (metrics, stop) = (Arc::new(Metrics::default()), CancellationToken::new());
         let settings = HubSettings { ring, ..HubSettings::default() };
         let hub = Hub::start(Arc::clone(&broker) as _, clock, Arc::clone(&metrics), settings, stop.clone());
         let source = Arc::clone(&store) as Arc<dyn StatusSource>;
         let statuses =
             StatusReader::start(source, clock, Arc::clone(&metrics), StatusSettings::default(), stop.clone());
+        let every = Duration::from_secs(5);
+        let kept = Arc::clone(&messages) as Arc<dyn ChatStore>;
+        let readers = (statuses, MessageReader::start(kept, Arc::clone(&metrics), every, stop.clone()));
         let shutdown = CancellationToken::new();
         let pulse = Pulse::start(clock, Duration::from_secs(5), stop);
         let settings = StreamSettings::default();
-        let streams = Streams::new(hub.clone(), statuses, pulse, clock, metrics, settings, shutdown.clone());
-        Self { broker, store, hub, streams, clock, shutdown }
+        let streams = Streams::new(hub.clone(), readers, pulse, clock, metrics, settings, shutdown.clone());
+        Self { broker, store, messages, hub, streams, clock, shutdown }
     }
 
     pub fn channel() -> Channel {
@@ -81,6 +93,12 @@ impl World {
     pub async fn emit_event(&self, mut event: ProgressEvent) {
         event.stamp(self.clock.now());
         let publication = Publication { channel: Self::channel(), payload: event.to_payload().unwrap() };
+        self.broker.memory.publish(&[publication]).await[0].as_ref().unwrap();
+    }
+
+    /// Publishes to any channel, as a stranger's RPUSH does.
+    pub async fn push(&self, channel: &Channel, event: serde_json::Value) {
+        let publication = Publication { channel: channel.clone(), payload: event.to_string().into() };
         self.broker.memory.publish(&[publication]).await[0].as_ref().unwrap();
     }
 
@@ -121,6 +139,8 @@ pub struct FaultyBroker {
     pub memory: MemoryBroker,
     /// Readers get no answer; publishers still do.
     is_down: watch::Sender<bool>,
+    /// Publishers are refused for good.
+    pub loses: std::sync::atomic::AtomicBool,
     /// What is published is told only after somebody asked for the log to be settled.
     holds_back: watch::Sender<bool>,
     /// Whether nothing is under way on the channel, as the hub says.
@@ -130,7 +150,7 @@ pub struct FaultyBroker {
 impl FaultyBroker {
     fn new(memory: MemoryBroker) -> Self {
         let [is_down, holds_back, is_resting] = [(); 3].map(|()| watch::Sender::new(false));
-        Self { memory, is_down, holds_back, is_resting }
+        Self { memory, is_down, loses: false.into(), holds_back, is_resting }
     }
 
     pub fn set_down(&self, is_down: bool) {
@@ -153,6 +173,9 @@ impl Broker for FaultyBroker {
     }
 
     async fn publish(&self, events: &[Publication]) -> Vec<Result<(), BrokerError>> {
+        if self.loses.load(Relaxed) {
+            return events.iter().map(|_| Err(BrokerError::Refused("no".into()))).collect();
+        }
         self.memory.publish(events).await
     }
 
@@ -275,6 +298,59 @@ impl StatusSource for StatusTable {
     }
 }
 
+/// The messages as a table that can fail.
+#[derive(Default)]
+pub struct MessageTable {
+    rows: Mutex<Vec<StoredMessage>>,
+    pub is_down: std::sync::atomic::AtomicBool,
+    pub queries: AtomicUsize,
+}
+
+impl MessageTable {
+    /// Keeps a message and gives it.
+    pub fn set(&self, case: &str, name: &str, now: u64) -> ChatMessage {
+        let mut rows = self.rows.lock().unwrap();
+        let sequence = rows.iter().filter(|row| row.case_id == id(case)).count() as u64 + 1;
+        let message = ChatMessage {
+            id: id(name),
+            content: format!("words of {name}"),
+            role: "patient".into(),
+            timestamp: tidings::clock::to_rfc3339(now),
+            sender: serde_json::Map::new(),
+        };
+        rows.push(StoredMessage { case_id: id(case), sequence, message: message.clone() });
+        message
+    }
+}
+
+#[async_trait]
+impl ChatStore for MessageTable {
+    fn name(&self) -> &'static str {
+        "postgres"
+    }
+
+    async fn add(&self, _: &Id, _: &NewMessage) -> Result<(StoredMessage, bool), StoreError> {
+        panic!("streams add no messages")
+    }
+
+    async fn read(&self, query: &MessageQuery) -> Result<Vec<StoredMessage>, StoreError> {
+        self.queries.fetch_add(1, Relaxed);
+        if self.is_down.load(Relaxed) {
+            return Err(StoreError::Timeout);
+        }
+        let rows = self.rows.lock().unwrap();
+        let of = |case: &Id, behind: u64| -> Vec<_> {
+            rows.iter().filter(|row| row.case_id == *case && row.sequence > behind).cloned().collect()
+        };
+        let mut read: Vec<_> = query.newer.iter().flat_map(|(case, behind)| of(case, *behind)).collect();
+        for case in &query.newest {
+            let all = of(case, 0);
+            read.extend_from_slice(&all[all.len().saturating_sub(NEWEST_MESSAGES as usize)..]);
+        }
+        Ok(read)
+    }
+}
+
 /// A browser's EventSource: opens, reads, loses the connection, comes back with its last id.
 pub struct Browser {
     request: tidings::stream::StreamRequest,
@@ -284,6 +360,10 @@ pub struct Browser {
     pub told: Vec<String>,
     pub frames: usize,
     pub is_finished: bool,
+    /// All it was sent.
+    pub seen: Vec<tidings::stream::Frame>,
+    /// What stood in the last `connected`.
+    pub snapshot: serde_json::Value,
 }
 
 impl Browser {
@@ -291,17 +371,24 @@ impl Browser {
         Self::asking(|_| {})
     }
 
+    /// Follows any channel.
+    pub fn of(channel: Channel) -> Self {
+        Self::asking(|request| request.channel = channel)
+    }
+
     pub fn asking(change: impl FnOnce(&mut tidings::stream::StreamRequest)) -> Self {
-        let mut request = tidings::stream::StreamRequest {
-            patient: id(PATIENT),
-            documents: Vec::new(),
-            events: None,
-            follow: false,
-            cursor: tidings::stream::ViewerCursor::New,
-            expires_at: None,
-        };
+        let mut request = tidings::stream::StreamRequest::of(World::channel());
         change(&mut request);
-        Self { request, stream: None, last_id: None, told: Vec::new(), frames: 0, is_finished: false }
+        Self {
+            request,
+            stream: None,
+            last_id: None,
+            told: Vec::new(),
+            frames: 0,
+            is_finished: false,
+            seen: Vec::new(),
+            snapshot: serde_json::Value::Null,
+        }
     }
 
     pub async fn open(&mut self, world: &World) {
@@ -353,6 +440,7 @@ impl Browser {
     fn take(&mut self, frame: &tidings::stream::Frame) {
         use tidings::stream::Frame;
         self.frames += 1;
+        self.seen.push(frame.clone());
         let (id, words) = match frame {
             Frame::Retry(_) => return,
             Frame::Connected(connected) => {
@@ -361,15 +449,23 @@ impl Browser {
                     (true, _) => "connected:resumed",
                     _ => "connected",
                 };
+                self.snapshot = serde_json::to_value(&connected.snapshot).unwrap();
                 (Some(connected.cursor), kind.to_owned())
             }
             Frame::Event(event) => {
                 let shown = event.event.as_ref().unwrap();
                 let data: serde_json::Value = serde_json::from_slice(&shown.data).unwrap();
-                let words =
-                    format!("{}:{}", data["document_id"].as_str().unwrap(), data["stage"].as_str().unwrap());
+                let words = match (data["document_id"].as_str(), data["stage"].as_str()) {
+                    (Some(document), Some(stage)) => format!("{document}:{stage}"),
+                    _ if shown.name.as_str() == "message" => {
+                        format!("message:{}", data["id"].as_str().unwrap())
+                    }
+                    _ if shown.name.as_str() == "token" => format!("token:{}", data["index"]),
+                    _ => format!("{}:{}", shown.name, data["n"]),
+                };
                 (Some(tidings::event::Cursor::plain(event.id)), words)
             }
+            Frame::Message(stored) => (None, format!("message:{}", stored.message.id)),
             Frame::DocumentUpdate(update) => {
                 let reason = update.reason.as_ref().map(|reason| format!("/{reason}")).unwrap_or_default();
                 (None, format!("{}={}{reason}", update.document_id, update.status))

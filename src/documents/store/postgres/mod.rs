@@ -10,10 +10,10 @@ use sqlx::{Connection, postgres::PgConnectOptions};
 
 pub use self::status_sql::{StatusSql, StatusSqlError, StatusSqlSettings};
 
-use self::sessions::Sessions;
+pub(crate) use self::sessions::Sessions;
 use super::{
-    Advance, DocumentStore, MOST_CASE_DOCUMENTS, NEWEST_DOCUMENTS, StatusQuery, StatusSource, StoreError,
-    Upload,
+    Advance, Connections, DocumentStore, MOST_CASE_DOCUMENTS, NEWEST_DOCUMENTS, StatusQuery, StatusSource,
+    StoreError, Upload,
     health::{HEALTH, HealthRow},
     rows::{CASE_DOCUMENTS, CaseDocumentRow, RecordRow, RequirementRow, UnfinishedRow, UploadRow, signed},
 };
@@ -69,6 +69,10 @@ impl PostgresStore {
         let applied = migrations::migrate(&mut connection).await;
         let _ = connection.close().await;
         Ok(applied?)
+    }
+
+    pub(super) fn connections(&self) -> Connections {
+        Connections::Postgres(self.sessions.clone())
     }
 
     fn now(&self) -> i64 {

@@ -33,7 +33,7 @@ const BEGIN_WRITE: &str = "BEGIN; SET LOCAL statement_timeout = '4s'";
 
 /// Lends connections. Clones share them.
 #[derive(Clone)]
-pub(super) struct Sessions {
+pub(crate) struct Sessions {
     pool: PgPool,
 }
 
@@ -61,7 +61,7 @@ impl Sessions {
     }
 
     /// Reads all rows of one statement.
-    pub(super) async fn read<T>(
+    pub(crate) async fn read<T>(
         &self,
         query: QueryAs<'_, Postgres, T, PgArguments>,
     ) -> Result<Vec<T>, StoreError>
@@ -99,7 +99,7 @@ impl Sessions {
     }
 
     /// Runs one statement that writes; says how many rows it touched.
-    pub(super) async fn write(&self, query: Query<'_, Postgres, PgArguments>) -> Result<u64, StoreError> {
+    pub(crate) async fn write(&self, query: Query<'_, Postgres, PgArguments>) -> Result<u64, StoreError> {
         answered(async {
             let mut session = self.begin(BEGIN_WRITE).await?;
             let done = query.persistent(false).execute(session.connection()).await;

@@ -1,0 +1,82 @@
+//! Reads the fields of a pushed event, and says what is wrong with them.
+
+use chrono::DateTime;
+use serde_json::{Map, Value};
+
+use super::id::Id;
+
+/// Largest event in bytes, as JSON.
+pub const MAX_EVENT_BYTES: usize = 16 * 1024;
+
+/// Tells what is wrong with a pushed event, and what is allowed.
+#[derive(Debug, thiserror::Error)]
+pub enum EventError {
+    /// Over [`MAX_EVENT_BYTES`].
+    #[error("an event is at most {MAX_EVENT_BYTES} bytes of JSON, this one has {0}")]
+    TooLarge(usize),
+    /// Not JSON, or nested too deeply.
+    #[error("an event is one JSON object")]
+    Json(#[from] serde_json::Error),
+    /// JSON, but not an object.
+    #[error("an event is one JSON object, not another JSON value")]
+    NotAnObject,
+    /// A required field is not there.
+    #[error("`{0}` is required")]
+    Missing(&'static str),
+    /// A field holds something else than it may.
+    #[error("`{field}` must be {allowed}")]
+    Field {
+        /// Which field.
+        field: &'static str,
+        /// What it may hold.
+        allowed: String,
+    },
+}
+
+impl EventError {
+    /// Names the kind of fault for logs and metrics, without anything of the event.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::TooLarge(_) => "too_large",
+            Self::Json(_) | Self::NotAnObject => "not_json",
+            Self::Missing(_) | Self::Field { .. } => "invalid",
+        }
+    }
+}
+
+pub(super) fn wrong(field: &'static str, allowed: impl Into<String>) -> EventError {
+    EventError::Field { field, allowed: allowed.into() }
+}
+
+pub(super) fn take(fields: &mut Map<String, Value>, field: &str) -> Option<Value> {
+    fields.remove(field).filter(|value| !value.is_null())
+}
+
+pub(super) fn take_text(
+    fields: &mut Map<String, Value>,
+    field: &'static str,
+) -> Result<Option<String>, EventError> {
+    match take(fields, field) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(wrong(field, "a string")),
+    }
+}
+
+pub(super) fn take_id(
+    fields: &mut Map<String, Value>,
+    field: &'static str,
+) -> Result<Option<Id>, EventError> {
+    let Some(text) = take_text(fields, field)? else { return Ok(None) };
+    let allowed = |_| wrong(field, "1–128 characters of A–Z a–z 0–9 _ - .");
+    Id::parse(&text).map(Some).map_err(allowed)
+}
+
+pub(super) fn take_timestamp(fields: &mut Map<String, Value>) -> Result<Option<String>, EventError> {
+    let Some(text) = take_text(fields, "timestamp")? else { return Ok(None) };
+    match DateTime::parse_from_rfc3339(&text) {
+        Ok(_) if text.len() <= 64 => Ok(Some(text)),
+        _ => Err(wrong("timestamp", "a time as in RFC 3339, for example 2026-04-05T12:00:00Z")),
+    }
+}

@@ -1,0 +1,6 @@
+//! The behaviour every store of messages has to show, and the databases that show it.
+
+mod answer;
+mod plan;
+mod store;
+mod suite;
