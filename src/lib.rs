@@ -11,7 +11,7 @@
 //!
 //! [`config`] reads settings, [`telemetry`] writes logs and metrics, [`upstash`] talks to Redis over
 //! REST, [`redis_rest`] gives any Redis that REST, [`command`] is the command line. [`run`] serves all
-//! of it behind a listener; [`App`] gives the router to mount elsewhere.
+//! of it behind a listener, [`function`] on Vercel; [`App`] gives the router to mount elsewhere.
 #![forbid(unsafe_code)]
 
 mod app;
@@ -21,6 +21,7 @@ pub mod command;
 pub mod config;
 pub mod documents;
 pub mod event;
+pub mod function;
 pub mod http;
 pub mod hub;
 mod listener;
