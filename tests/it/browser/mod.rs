@@ -5,5 +5,5 @@ mod client;
 mod interruptions;
 mod looks;
 mod outages;
-mod page;
+pub mod page;
 mod uploads;

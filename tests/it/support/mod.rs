@@ -3,9 +3,11 @@
 pub mod browser;
 pub mod cutter;
 pub mod documents;
+pub mod follower;
 pub mod gate;
 pub mod half_upload;
 pub mod pgbouncer;
+pub mod platform;
 pub mod postgres;
 pub mod program;
 pub mod random;
@@ -18,8 +20,10 @@ pub mod viewer;
 
 pub use browser::Browser;
 pub use cutter::Cutter;
+pub use follower::Follower;
 pub use gate::{Gate, Mood};
 pub use pgbouncer::PgBouncer;
+pub use platform::{Outside, Platform};
 pub use postgres::{Database, Postgres};
 pub use redis::{Redis, RedisRest};
 pub use s3::S3;
