@@ -2,12 +2,13 @@
 //!
 //! `broker` and `store` are the suites every backend passes; `stream` holds the seams, with paused clocks;
 //! `files` puts them into a bucket; `routes` goes by URL, `promises` by what users were told, `browser` by what a person sees;
-//! `function` is the Vercel function behind a bridge like the platform's; `upstash` speaks to a server in Upstash's place.
+//! `function` is the Vercel function behind a bridge like the platform's; `last_mile` puts nginx between; `upstash` speaks to a server in Upstash's place.
 
 mod broker;
 mod browser;
 mod files;
 mod function;
+mod last_mile;
 mod promises;
 mod redis_rest;
 mod routes;

@@ -1,0 +1,4 @@
+//! What lies between a server and its viewers: a real nginx, and what `tidings check --url` says of it.
+
+mod check;
+mod nginx;
