@@ -2,3 +2,4 @@
 
 mod check;
 mod nginx;
+mod rolling_restart;

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use reqwest::{Certificate, Client};
+use reqwest::{Certificate, Client, ClientBuilder};
 use tempfile::TempDir;
 
 use super::{
@@ -96,9 +96,17 @@ impl Nginx {
 
     /// A client that trusts its certificate.
     pub fn client(&self) -> Client {
+        self.trusting().build().unwrap()
+    }
+
+    /// A client that opens a connection for each stream, as many browsers together do.
+    pub fn client_over_http_1(&self) -> Client {
+        self.trusting().http1_only().build().unwrap()
+    }
+
+    fn trusting(&self) -> ClientBuilder {
         let certificate = fs::read(self.certificate()).unwrap();
-        let certificate = Certificate::from_pem(&certificate).unwrap();
-        Client::builder().tls_certs_only([certificate]).build().unwrap()
+        Client::builder().tls_certs_only([Certificate::from_pem(&certificate).unwrap()])
     }
 
     /// The file of its certificate.
