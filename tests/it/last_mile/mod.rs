@@ -1,5 +1,6 @@
-//! What lies between a server and its viewers: a real nginx, and what `tidings check --url` says of it.
+//! The way to viewers: the image, a real nginx between, deployments, and what `tidings check --url` says of it all.
 
 mod check;
+mod image;
 mod nginx;
 mod rolling_restart;
