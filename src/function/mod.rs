@@ -1,6 +1,6 @@
 //! The Vercel function: the same router behind the platform's own bridge.
 //!
-//! The bridge calls an invocation over as soon as the head of its answer is out. [`invocation`] holds
+//! The bridge calls an invocation over as soon as the head of its answer is out. `invocation` holds
 //! it until the last byte is told and the work behind it is done. On SIGTERM the platform leaves
 //! 500 ms; the bridge alone would use them up waiting.
 
