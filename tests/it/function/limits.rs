@@ -1,6 +1,12 @@
 //! What an instance may hold, and what it refuses to start with.
 
-use std::process::{Command, Stdio};
+use std::{
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use serde_json::Value;
+use tidings::config::{Config, Variables};
 
 use crate::support::{Outside, Platform, Viewer, tokens::SERVICE_KEY, viewer::names};
 
@@ -55,4 +61,22 @@ fn parts_that_only_one_instance_would_see_are_refused_with_one_line() {
     assert!(!ended.status.success());
     assert_eq!(words.lines().count(), 1, "{words}");
     assert!(words.contains("DATABASE_URL") && words.contains("postgres://"), "{words}");
+}
+
+#[test]
+fn the_platform_is_told_of_the_function_that_is_built_and_of_a_time_that_streams_keep() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
+    let told: Value = serde_json::from_str(&read("vercel.json")).unwrap();
+    let on_vercel = Variables::of(&[("VERCEL", "1"), ("APP_ENV", "development")]);
+
+    let longest = Config::read(&on_vercel).unwrap().streams.longest;
+
+    let destination = told["rewrites"][0]["destination"].as_str().unwrap();
+    let entry = format!("{}.rs", destination.trim_start_matches('/'));
+    let seconds = told["functions"][&entry]["maxDuration"].as_u64().unwrap();
+    assert!(folder.join(&entry).is_file() && read("Cargo.toml").contains(&format!("path = \"{entry}\"")));
+    assert!(longest.as_secs() + 20 <= seconds, "{longest:?} of {seconds} s");
+    // What is not in this folder would be served as it is, sources and all.
+    assert!(folder.join(told["outputDirectory"].as_str().unwrap()).is_dir());
 }
