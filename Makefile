@@ -3,7 +3,7 @@
 # A node from elsewhere does as well.
 NODE := $(if $(shell command -v node 2>/dev/null),,nodejs) $(if $(shell command -v npm 2>/dev/null),,npm)
 PYTHON := $(if $(shell python3 -c 'import ensurepip' 2>/dev/null && echo yes),,python3 python3-venv)
-PACKAGES := $(strip chromium chromium-driver redis-server postgresql pgbouncer openssl poppler-utils tesseract-ocr tesseract-ocr-eng $(NODE) $(PYTHON))
+PACKAGES := $(strip chromium chromium-driver redis-server postgresql pgbouncer nginx openssl poppler-utils tesseract-ocr tesseract-ocr-eng $(NODE) $(PYTHON))
 CLIENTS := tests/clients/node_modules/.package-lock.json tests/clients/venv/installed
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
@@ -38,8 +38,8 @@ parts:
 		command -v $$program >/dev/null || \
 			{ echo "The tests need $$program on the path: make setup" >&2; exit 1; }; \
 	done
-	@ls /usr/lib/postgresql/*/bin/initdb /usr/sbin/pgbouncer >/dev/null 2>&1 || \
-		{ echo "The tests need PostgreSQL and PgBouncer: make setup" >&2; exit 1; }
+	@ls /usr/lib/postgresql/*/bin/initdb /usr/sbin/pgbouncer /usr/sbin/nginx >/dev/null 2>&1 || \
+		{ echo "The tests need PostgreSQL, PgBouncer and nginx: make setup" >&2; exit 1; }
 
 run: ## build and serve on http://127.0.0.1:8080/
 	cargo run --release --locked

@@ -1,36 +1,32 @@
-//! The Vercel function: the same router behind the platform's own bridge.
+//! The Vercel function: reads its settings and calls the library.
 
 use std::process::ExitCode;
 
 use tidings::{
-    App,
     config::{Config, Variables},
     documents::text_layer,
+    function,
     telemetry::start_logs,
 };
-use tokio_util::sync::CancellationToken;
-use tower::ServiceBuilder;
-use vercel_runtime::{Error, axum::VercelLayer};
 
 fn main() -> ExitCode {
+    // Before anything else: this child reads hostile files and must hold nothing but itself.
     if std::env::args().nth(1).as_deref() == Some(text_layer::CHILD_COMMAND) {
         return text_layer::run_child();
     }
     match serve() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{error}");
+            eprintln!("tidings: {error:#}");
             ExitCode::FAILURE
         }
     }
 }
 
 #[tokio::main]
-async fn serve() -> Result<(), Error> {
+async fn serve() -> anyhow::Result<()> {
     let mut config = Config::read(&Variables::of_process())?;
     config.server.text_layer_program = Some(std::env::current_exe()?);
     start_logs(config.server.log_format, &config.server.log_filter);
-    let app = App::start(&config, CancellationToken::new()).await?;
-    let service = ServiceBuilder::new().layer(VercelLayer::new()).service(app.router());
-    vercel_runtime::run(service).await
+    function::serve(config).await
 }

@@ -146,17 +146,53 @@ impl App {
         self.pipeline.resume_unfinished().await.context("read the documents under way")
     }
 
+    /// Gives the work that requests leave behind.
+    pub(crate) fn background(&self) -> Background {
+        Background { pipeline: self.pipeline.clone(), emitter: self.emitter.clone() }
+    }
+
     /// Lets the work under way end, hands the last events over and closes the stores.
     pub async fn finish(self) {
         if !self.pipeline.finish(FINISH_WITHIN).await {
             tracing::warn!("documents are still under way; they are taken up at the next start");
         }
-        if !self.emitter.flush(FINISH_WITHIN).await {
+        self.close(FINISH_WITHIN, CLOSE_WITHIN).await;
+    }
+
+    /// Does the same in haste: documents under way are dropped at once.
+    pub(crate) async fn finish_within(self, within: Duration) {
+        let dropping = async {
+            if !self.pipeline.finish(Duration::ZERO).await {
+                tracing::warn!("documents are still under way");
+            }
+        };
+        // A confirm under way cannot be dropped, and may wait for a bucket.
+        let _ = timeout(within / 4, dropping).await;
+        self.close(within / 2, within / 4).await;
+    }
+
+    async fn close(self, flush_within: Duration, close_within: Duration) {
+        if !self.emitter.flush(flush_within).await {
             tracing::warn!("events were lost: the broker did not take them in time");
         }
         self.stop.cancel();
         // A writer that waits for the database would hold the process up.
-        let _ = timeout(CLOSE_WITHIN, self.store.close()).await;
+        let _ = timeout(close_within, self.store.close()).await;
+    }
+}
+
+/// The work that requests leave behind: documents and events. Clones share it.
+#[derive(Clone)]
+pub(crate) struct Background {
+    pipeline: Pipeline,
+    emitter: Emitter,
+}
+
+impl Background {
+    /// Waits until no document is under way and all events are stored or given up.
+    pub(crate) async fn done(&self) {
+        self.pipeline.idle().await;
+        self.emitter.flush(Duration::MAX).await;
     }
 }
 

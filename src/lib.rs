@@ -13,7 +13,7 @@
 //! [`cache`] keeps what was read for a while, [`config`] reads settings, [`telemetry`] writes logs and
 //! metrics, [`upstash`] talks to Redis and QStash over REST, [`redis_rest`] gives any Redis that REST,
 //! [`qstash_dev`] is a queue like QStash for a laptop, [`command`] is the command line. [`run`] serves all of
-//! it behind a listener; [`App`] gives the router to mount elsewhere.
+//! it behind a listener, [`function`] on Vercel; [`App`] gives the router to mount elsewhere.
 #![forbid(unsafe_code)]
 
 mod app;
@@ -25,6 +25,7 @@ pub mod command;
 pub mod config;
 pub mod documents;
 pub mod event;
+pub mod function;
 pub mod http;
 pub mod hub;
 mod listener;

@@ -5,6 +5,7 @@ use std::{process::ExitCode, sync::Arc, time::Instant};
 use anyhow::Context;
 use secrecy::ExposeSecret;
 
+use super::check_stream::{self, StreamArguments};
 use crate::{
     broker::hears_itself,
     clock::Clock,
@@ -13,7 +14,10 @@ use crate::{
     upstash::{Command, QStash, RedisRest, SigningKeys},
 };
 
-pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(config: &Config, arguments: StreamArguments) -> anyhow::Result<ExitCode> {
+    if let Some(code) = check_stream::run(arguments).await? {
+        return Ok(code);
+    }
     let mut parts = vec![
         ("events", "UPSTASH_REDIS_REST_URL, UPSTASH_REDIS_REST_TOKEN", check_broker(&config.broker).await),
         ("documents", "DATABASE_URL", check_store(config).await),

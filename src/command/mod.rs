@@ -1,6 +1,8 @@
 //! The command line: one file per subcommand.
 
+mod between;
 mod check;
+mod check_stream;
 mod emit;
 mod migrate;
 mod qstash_dev;
@@ -38,7 +40,7 @@ enum Command {
     /// Bring the tables up to date
     Migrate,
     /// Connect to every configured part: one line each, exit 0 or 1
-    Check,
+    Check(check_stream::StreamArguments),
     /// Serve any Redis in the manner of Upstash, for development and tests
     RedisRest(redis_rest::RedisRestArguments),
     /// Serve a queue in the manner of QStash, for development and tests
@@ -71,7 +73,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Emit(arguments) => runtime.block_on(emit::run(&config, arguments)),
         Command::Tail(arguments) => runtime.block_on(tail::run(&config, arguments)),
         Command::Migrate => runtime.block_on(migrate::run(&config)),
-        Command::Check => runtime.block_on(check::run(&config)),
+        Command::Check(arguments) => runtime.block_on(check::run(&config, arguments)),
         Command::RedisRest(arguments) => runtime.block_on(redis_rest::run(arguments)),
         Command::QStashDev(arguments) => runtime.block_on(qstash_dev::run(arguments)),
     };

@@ -13,6 +13,7 @@ mod statuses;
 mod storage;
 mod streams;
 mod variables;
+mod vercel;
 
 pub use access::{AccessConfig, Environment};
 pub use broker::{BrokerConfig, UpstashConfig};
@@ -47,14 +48,18 @@ impl Config {
     /// [`ConfigError`] names the first variable that does not hold what it may.
     pub fn read(variables: &Variables) -> Result<Self, ConfigError> {
         let server = ServerConfig::read(variables)?;
-        Ok(Self {
+        let config = Self {
             access: AccessConfig::read(variables, server.environment)?,
             broker: BrokerConfig::read(variables)?,
             storage: StorageConfig::read(variables)?,
             streams: StreamsConfig::read(variables)?,
             ocr: OcrConfig::read(variables, server.environment)?,
             server,
-        })
+        };
+        if vercel::is_here(variables) {
+            vercel::require_shared_parts(&config)?;
+        }
+        Ok(config)
     }
 }
 
@@ -86,9 +91,38 @@ mod tests {
         for outside in [("HOST", "0.0.0.0"), ("VERCEL", "1"), ("RAILWAY_ENVIRONMENT", "production")] {
             assert!(read(&[outside]).unwrap_err().contains("AUTH_JWT_SECRET"), "{outside:?}");
             assert!(read(&[outside, KEYS[0]]).unwrap_err().contains("INTERNAL_API_KEY"), "{outside:?}");
-            assert!(read(&[outside, KEYS[0], KEYS[1]]).is_ok(), "{outside:?}");
             assert!(read(&[outside, ("APP_ENV", "development")]).is_ok(), "{outside:?}");
+            if outside.0 != "VERCEL" {
+                assert!(read(&[outside, KEYS[0], KEYS[1]]).is_ok(), "{outside:?}");
+            }
         }
+    }
+
+    #[test]
+    fn vercel_gets_no_part_that_only_one_instance_would_see() {
+        let parts = [
+            ("UPSTASH_REDIS_REST_URL", "https://x.upstash.io"),
+            ("DATABASE_URL", "postgres://db/a"),
+            ("STORAGE_URL", "s3://bucket"),
+        ];
+        let needed = [
+            KEYS[0],
+            KEYS[1],
+            ("VERCEL", "1"),
+            ("UPSTASH_REDIS_REST_TOKEN", "t"),
+            ("AWS_REGION", "auto"),
+            ("AWS_ACCESS_KEY_ID", "id"),
+            ("AWS_SECRET_ACCESS_KEY", "secret"),
+        ];
+        for count in 0..parts.len() {
+            let error = read(&[&needed[..], &parts[..count]].concat()).unwrap_err();
+
+            assert!(error.starts_with(parts[count].0) && error.contains("Vercel"), "{error}");
+            assert!(!error.contains('\n'), "{error}");
+        }
+        let config = read(&[&needed[..], &parts].concat()).unwrap();
+        assert_eq!(config.streams.longest.as_secs(), 280);
+        assert!(config.streams.most <= 768, "{}", config.streams.most);
     }
 
     #[test]

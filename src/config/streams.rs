@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::variables::{ConfigError, Variables, wrong};
+use super::{
+    variables::{ConfigError, Variables, wrong},
+    vercel,
+};
 use crate::event::ChannelKind;
 
 /// Descriptors kept for everything but streams.
@@ -17,7 +20,7 @@ pub struct StreamsConfig {
     pub heartbeat_interval: Duration,
     /// `STATUS_INTERVAL_MS`: how often statuses are read. Default 5,000.
     pub status_interval: Duration,
-    /// `STREAM_MAX_SECONDS`: must be below the platform's own limit. Default 300.
+    /// `STREAM_MAX_SECONDS`: must be below the platform's own limit. Default 300, on Vercel 280.
     pub longest: Duration,
     /// `EVENT_TTL_SECONDS`: how long a log lives after its last event. Default 600.
     pub event_time_to_live: Duration,
@@ -31,22 +34,26 @@ pub struct StreamsConfig {
 
 impl StreamsConfig {
     pub(super) fn read(variables: &Variables) -> Result<Self, ConfigError> {
+        let (longest, most) = match vercel::is_here(variables) {
+            true => (vercel::STREAM_MAX_SECONDS, most_of(vercel::DESCRIPTORS, vercel::KEPT_DESCRIPTORS)),
+            false => (300, most_of(u64::MAX, KEPT_DESCRIPTORS)),
+        };
         Ok(Self {
             heartbeat_interval: variables.milliseconds("HEARTBEAT_INTERVAL_MS", 5_000, (100, 60_000))?,
             status_interval: variables.milliseconds("STATUS_INTERVAL_MS", 5_000, (100, 60_000))?,
-            longest: variables.seconds("STREAM_MAX_SECONDS", 300, (5, 3_600))?,
+            longest: variables.seconds("STREAM_MAX_SECONDS", longest, (5, 3_600))?,
             event_time_to_live: variables.seconds("EVENT_TTL_SECONDS", 600, (180, 86_400))?,
             active_for: variables.seconds("ACTIVE_MAX_SECONDS", 3_600, (60, 604_800))?,
-            most: variables.number("MAX_STREAMS", most_by_descriptors(), 1, 1_000_000)?,
+            most: variables.number("MAX_STREAMS", most, 1, 1_000_000)?,
             kinds: read_kinds(variables)?,
         })
     }
 }
 
 /// Each stream holds one descriptor; [`crate::raise_descriptor_limit`] lifts the soft limit first.
-fn most_by_descriptors() -> usize {
+fn most_of(descriptors: u64, kept: u64) -> usize {
     let (_, hard) = rlimit::Resource::NOFILE.get().unwrap_or((1_024, 1_024));
-    usize::try_from(hard.saturating_sub(KEPT_DESCRIPTORS).clamp(64, 1_000_000)).unwrap_or(1_024)
+    usize::try_from(hard.min(descriptors).saturating_sub(kept).clamp(64, 1_000_000)).unwrap_or(1_024)
 }
 
 fn read_kinds(variables: &Variables) -> Result<Vec<ChannelKind>, ConfigError> {

@@ -146,6 +146,13 @@ impl Pipeline {
         Ok(count)
     }
 
+    /// Waits until no work is under way.
+    pub async fn idle(&self) {
+        // Only a closed tracker can be waited for; it takes new work all the same.
+        self.shared.work.close();
+        self.shared.work.wait().await;
+    }
+
     /// Waits for the work under way, at most `within`, then drops it; says whether all of it ended.
     ///
     /// What is dropped is taken up at the next start; the processes that read PDFs end with it.

@@ -196,12 +196,13 @@ impl ReconnectReason {
 
     /// Gives how long the browser is to wait, where it is not the usual second.
     ///
-    /// After a shutdown the wait is spread, so that the next instance is not met by all at once.
+    /// After a shutdown the wait is spread, so that the next instance is not met by all at once; nobody
+    /// is without a stream for three seconds.
     #[must_use]
     pub fn retry(self) -> Option<Duration> {
         match self {
             Self::MaxDuration | Self::SlowConsumer => None,
-            Self::Shutdown => Some(Duration::from_millis(fastrand::u64(500..=3_000))),
+            Self::Shutdown => Some(Duration::from_millis(fastrand::u64(500..=2_500))),
             Self::TokenExpired | Self::Overloaded => Some(Duration::from_secs(15)),
         }
     }

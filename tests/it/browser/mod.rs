@@ -6,5 +6,5 @@ mod interruptions;
 mod looks;
 mod ocr;
 mod outages;
-mod page;
+pub mod page;
 mod uploads;

@@ -3,10 +3,13 @@
 pub mod browser;
 pub mod cutter;
 pub mod documents;
+pub mod follower;
 pub mod gate;
 pub mod half_upload;
+pub mod nginx;
 pub mod ocr;
 pub mod pgbouncer;
+pub mod platform;
 pub mod postgres;
 pub mod program;
 pub mod queue;
@@ -20,8 +23,11 @@ pub mod viewer;
 
 pub use browser::Browser;
 pub use cutter::Cutter;
+pub use follower::Follower;
 pub use gate::{Gate, Mood};
+pub use nginx::Nginx;
 pub use pgbouncer::PgBouncer;
+pub use platform::{Outside, Platform};
 pub use postgres::{Database, Postgres};
 pub use queue::Queue;
 pub use redis::{Redis, RedisRest};
