@@ -15,7 +15,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::{sync::watch, time::timeout};
+use tokio::{
+    sync::{Semaphore, watch},
+    time::timeout,
+};
 use tokio_util::sync::CancellationToken;
 
 pub use ring::HubEvent;
@@ -32,6 +35,9 @@ use topic::Topic;
 
 /// Longest wait for one read of a log.
 const HISTORY_WITHIN: Duration = Duration::from_secs(5);
+
+/// Logs read at once: after a flush all of them have to be.
+const LOADS_AT_ONCE: usize = 32;
 
 /// How a [`Hub`] works.
 #[derive(Clone, Copy, Debug)]
@@ -65,6 +71,8 @@ struct Shared {
     upstream: Arc<dyn Watch>,
     topics: Mutex<HashMap<Channel, TopicEntry>>,
     is_up: watch::Sender<bool>,
+    /// Turns for reading logs anew.
+    loads: Semaphore,
     clock: Clock,
     metrics: Arc<Metrics>,
     settings: HubSettings,
@@ -93,6 +101,7 @@ impl Hub {
             broker,
             topics: Mutex::default(),
             is_up: watch::Sender::new(true),
+            loads: Semaphore::new(LOADS_AT_ONCE),
             clock,
             metrics,
             settings,
@@ -163,7 +172,7 @@ impl Shared {
         if topic.is_loaded() {
             return Ok(());
         }
-        let history = self.history(topic.channel()).await.inspect_err(|_| self.set_up(false))?;
+        let history = self.history(topic.channel()).await.inspect_err(|_| self.note_failed_load())?;
         self.set_up(true);
         let position = history.position();
         // Under the lock of the topics, so that a viewer who left meanwhile leaves no watch behind.
@@ -172,7 +181,18 @@ impl Shared {
             topic.restart(&history, self);
             self.upstream.add(topic.channel(), position);
         }
+        if let Some(entry) = topics.get(topic.channel()) {
+            self.upstream.rest(topic.channel(), entry.resting == entry.viewers);
+        }
         Ok(())
+    }
+
+    /// While other channels are followed, the upstream says whether the broker answers: one log that
+    /// cannot be read must not take them all down.
+    fn note_failed_load(&self) {
+        if self.lock_topics().values().all(|entry| !entry.topic.is_loaded()) {
+            self.set_up(false);
+        }
     }
 
     async fn history(&self, channel: &Channel) -> Result<crate::broker::History, BrokerError> {

@@ -5,12 +5,13 @@ use std::{
     time::Duration,
 };
 
+use futures::{StreamExt, TryStreamExt, stream};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use super::Shared;
+use super::{LOADS_AT_ONCE, Shared};
 use crate::{
-    broker::{Watch, WatchNews},
+    broker::{BrokerError, Watch, WatchNews},
     event::Channel,
 };
 
@@ -45,7 +46,7 @@ async fn take(hub: &Arc<Shared>, news: WatchNews) {
                 topic.append(&entries, hub);
             }
         }
-        WatchNews::Gap(channel) => read_anew(hub, &channel).await,
+        WatchNews::Gap(channel) => read_anew(hub, &channel),
         WatchNews::Down => hub.set_up(false),
         WatchNews::Up => {
             hub.set_up(true);
@@ -54,12 +55,17 @@ async fn take(hub: &Arc<Shared>, news: WatchNews) {
     }
 }
 
-async fn read_anew(hub: &Arc<Shared>, channel: &Channel) {
+/// Reads a log anew beside the pump: after a flush every channel has a gap, and news of others go on.
+fn read_anew(hub: &Arc<Shared>, channel: &Channel) {
     let Some(topic) = hub.topic(channel) else { return };
     topic.unload();
-    if let Err(error) = hub.load(&topic).await {
-        tracing::debug!(%error, "a log could not be read anew yet");
-    }
+    let hub = Arc::clone(hub);
+    tokio::spawn(async move {
+        let _turn = hub.loads.acquire().await;
+        if let Err(error) = hub.load(&topic).await {
+            tracing::debug!(%error, "a log could not be read anew yet");
+        }
+    });
 }
 
 /// Reads what could not be read yet. Without viewers there is nothing to read: then a broker that
@@ -73,9 +79,9 @@ async fn probe_source(hub: &Arc<Shared>) {
 }
 
 async fn load_unloaded(hub: &Arc<Shared>) {
-    for topic in hub.unloaded_topics() {
-        if hub.load(&topic).await.is_err() {
-            return;
-        }
+    let topics = stream::iter(hub.unloaded_topics()).map(Ok::<_, BrokerError>);
+    let loaded = topics.try_for_each_concurrent(LOADS_AT_ONCE, async |topic| hub.load(&topic).await);
+    if let Err(error) = loaded.await {
+        tracing::debug!(%error, "the logs cannot be read yet");
     }
 }

@@ -60,9 +60,12 @@ pub struct DocumentView {
     /// Whether `document_update` tells of it: events do of the others.
     #[serde(skip)]
     pub is_told_by_status: bool,
-    /// Whether the log may hold steps of it that have not been read, although it is over.
+    /// Whether the log has told of the end the store tells of: its other steps came before.
     #[serde(skip)]
-    pub may_miss_steps: bool,
+    pub is_end_logged: bool,
+    /// Whether it has moved so lately that the log may hold steps of it.
+    #[serde(skip)]
+    pub may_be_logged: bool,
 }
 
 /// Where all that a stream covers stands at one moment.
@@ -117,7 +120,16 @@ impl CoverageView {
     /// known, but not from the log.
     #[must_use]
     pub fn may_miss_steps(&self) -> bool {
-        self.documents.iter().any(|document| document.may_miss_steps)
+        let may_miss = |document: &DocumentView| {
+            !document.is_active && !document.is_end_logged && document.may_be_logged
+        };
+        self.documents.iter().any(may_miss)
+    }
+
+    /// Says whether the log has told of the end of `document`.
+    #[must_use]
+    pub fn is_end_logged(&self, document: &Id) -> bool {
+        self.documents.iter().any(|view| view.document_id == *document && view.is_end_logged)
     }
 
     /// Gives the newest move of all, 0 for none; it is only compared for equality.
@@ -153,7 +165,10 @@ fn view_of_record(
     let percent = by_status.map(Stage::percent).max(by_events.map(|progress| progress.percent));
     let age = now.saturating_sub(record.updated_at);
     let is_active = !record.status.is_terminal() && age < limits.active_for;
-    let is_end_logged = by_events.is_some_and(|progress| progress.ended.is_some());
+    // A step that failed may have been tried again: only the end that the store tells of counts.
+    let is_end_logged = by_events.is_some_and(|progress| {
+        progress.ended.is_some() && DocumentStatus::from_progress(progress) == record.status
+    });
     DocumentView {
         document_id: record.document_id.clone(),
         filename: record.filename.clone(),
@@ -167,7 +182,8 @@ fn view_of_record(
         moved_at: record.updated_at,
         is_active,
         is_told_by_status: true,
-        may_miss_steps: !is_active && !is_end_logged && age < limits.logged_for,
+        is_end_logged,
+        may_be_logged: age < limits.logged_for,
     }
 }
 
@@ -193,7 +209,8 @@ fn view_of_events(
         moved_at,
         is_active: !status.is_terminal(),
         is_told_by_status: is_silent,
-        may_miss_steps: is_silent,
+        is_end_logged: !is_silent,
+        may_be_logged: true,
     }
 }
 
@@ -291,7 +308,9 @@ mod tests {
 
         assert!(may_miss(&[], 2_000));
         assert!(may_miss(&under_way, 2_000));
-        assert!(!may_miss(&[(id("d1"), ended)], 2_000));
+        assert!(!may_miss(&[(id("d1"), ended.clone())], 2_000));
+        let failed_once = DocumentProgress { ended: Some(StepStatus::Failed), ..ended };
+        assert!(may_miss(&[(id("d1"), failed_once)], 2_000));
         assert!(!may_miss(&[], 721_000));
     }
 

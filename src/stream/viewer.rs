@@ -106,6 +106,10 @@ impl Viewer {
 
     /// Takes one event of the log: tells it, if it is for this viewer.
     fn take(&mut self, event: Arc<HubEvent>) {
+        // An instance may lag behind the one the viewer comes from: what it reads now has been told there.
+        if event.id <= self.feed.passed.position {
+            return;
+        }
         self.feed.passed = Cursor::plain(event.id);
         let Some(shown) = &event.event else { return };
         if self.subject.take(&mut self.feed, &event, shown) && self.feed.shows(shown.name.as_str()) {

@@ -1,8 +1,11 @@
 //! Keeps count of calls, bytes and billed commands, and sends nothing while the quota is spent.
 
-use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use tokio::time::Instant;
@@ -25,8 +28,13 @@ impl Account {
 
     /// Refuses a call that costs something while the quota is spent.
     pub(super) fn admit(&self, is_free: bool) -> Result<(), RedisError> {
-        let is_resting = self.lock().is_some_and(|until| Instant::now() < until);
-        if is_resting && !is_free { Err(RedisError::Quota) } else { Ok(()) }
+        if self.rests_for().is_some() && !is_free { Err(RedisError::Quota) } else { Ok(()) }
+    }
+
+    /// Gives the time left until something that is billed is sent again.
+    pub(super) fn rests_for(&self) -> Option<Duration> {
+        let left = self.lock().map(|until| until.saturating_duration_since(Instant::now()));
+        left.filter(|left| !left.is_zero())
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Instant>> {

@@ -131,6 +131,12 @@ impl RedisRest {
         lines.map(Lines::into_payloads)
     }
 
+    /// Gives the time left in which nothing that is billed is sent, as the quota is spent.
+    #[must_use]
+    pub fn rests_for(&self) -> Option<Duration> {
+        self.account.rests_for()
+    }
+
     /// Counts `commands` more, for a script that tells in its reply how many calls it made.
     pub fn bill_more(&self, commands: u64) {
         self.account.bill(commands);

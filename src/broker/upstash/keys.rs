@@ -17,6 +17,11 @@ pub(super) fn dead(channel: &Channel) -> String {
     format!("tidings:dead:{channel}")
 }
 
+/// Where a log's key goes that is no stream.
+pub(super) fn quarantined_log(channel: &Channel) -> String {
+    format!("tidings:quarantine:{}", log(channel))
+}
+
 /// Where an inbox goes that is no list.
 pub(super) fn quarantine(channel: &Channel) -> String {
     format!("tidings:quarantine:{channel}")

@@ -22,8 +22,6 @@ use crate::{
     upstash::{RedisError, RedisRest, Subscription},
 };
 
-/// Messages kept for whoever has not taken them; beyond that the logs are read.
-const WAITING: usize = 4_096;
 /// How long a subscription is kept when nobody watches anything: viewers come and go.
 const LINGER: Duration = Duration::from_secs(20);
 /// How long a message to oneself may take; one that is not heard means that nothing is.
@@ -53,7 +51,12 @@ enum End {
 }
 
 impl Listener {
-    pub(super) fn start(redis: RedisRest, metrics: Arc<Metrics>, probe_interval: Duration) -> Arc<Self> {
+    pub(super) fn start(
+        redis: RedisRest,
+        metrics: Arc<Metrics>,
+        probe_interval: Duration,
+        wakes: broadcast::Sender<Wake>,
+    ) -> Arc<Self> {
         metrics.wake_is(false);
         let listener = Arc::new(Self {
             redis,
@@ -61,7 +64,7 @@ impl Listener {
             probe_interval,
             wanted: watch::Sender::new(0),
             standing: watch::Sender::new(None),
-            wakes: broadcast::Sender::new(WAITING),
+            wakes,
         });
         tokio::spawn(run(Arc::downgrade(&listener), listener.wanted.subscribe()));
         listener
@@ -76,17 +79,6 @@ impl Listener {
     /// Follows which subscription stands.
     pub(super) fn standing(&self) -> watch::Receiver<Option<u64>> {
         self.standing.subscribe()
-    }
-
-    /// Follows what is heard.
-    pub(super) fn follow(&self) -> broadcast::Receiver<Wake> {
-        self.wakes.subscribe()
-    }
-
-    /// Tells those who follow, without telling any other process.
-    pub(super) fn tell(&self, wake: Wake) {
-        // Nobody follows: nobody watches.
-        let _ = self.wakes.send(wake);
     }
 
     /// Waits for a subscription, at most `within`, and says which one stands.
@@ -140,7 +132,8 @@ impl Listener {
                     *awaited = None;
                 }
             }
-            Some(wake) => self.tell(wake),
+            // Nobody follows: nobody watches.
+            Some(wake) => drop(self.wakes.send(wake)),
             None => self.metrics.woke("unreadable"),
         }
     }
@@ -211,7 +204,7 @@ async fn run(listener: Weak<Listener>, mut wanted: watch::Receiver<usize>) {
                 }
             }
             Err(error) => {
-                least = error.back_off();
+                least = listener.redis.rests_for().or(error.back_off());
                 if !std::mem::replace(&mut has_said_why, true) {
                     tracing::warn!(%error, "no wake-up subscription; the channels are polled until there is one");
                 }

@@ -24,6 +24,7 @@ mod watched;
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use tokio::sync::broadcast;
 
 use super::{
     Broker, BrokerError, CLOCK_ALLOWANCE, Entry, History, LOG_ENTRIES, Publication, SHORTEST_PACE, Watch,
@@ -38,12 +39,15 @@ use append::Append;
 use drain::Drain;
 use expiry::Expiries;
 use listener::Listener;
+use poll::Cursors;
 use seams::Seams;
 use wake::{Appended, Wake};
 use watched::WatchedChannels;
 
 pub use listener::hears_itself;
 
+/// Messages kept for watches that have not taken them; beyond that the logs are read.
+const WAKES_WAITING: usize = 4_096;
 /// Longest wait for the wake-up subscription before a log is read without it.
 const STANDS_WITHIN: Duration = Duration::from_secs(1);
 
@@ -104,6 +108,8 @@ struct Shared {
     expiries: Arc<Expiries>,
     /// Hears wake-ups, where they are on.
     listener: Option<Arc<Listener>>,
+    /// What was heard, and what this process has seen in a log beside its watch.
+    wakes: broadcast::Sender<Wake>,
     seams: Seams,
     clock: Clock,
     metrics: Arc<Metrics>,
@@ -114,14 +120,17 @@ impl UpstashBroker {
     /// Makes a broker over `redis`; nothing is sent before somebody publishes or watches.
     #[must_use]
     pub fn new(redis: RedisRest, clock: Clock, metrics: Arc<Metrics>, settings: UpstashSettings) -> Self {
-        let expiries = Arc::new(Expiries::default());
+        let (expiries, wakes) = (Arc::new(Expiries::default()), broadcast::Sender::new(WAKES_WAITING));
+        let listen = || {
+            let (redis, metrics, wakes) = (redis.clone(), Arc::clone(&metrics), wakes.clone());
+            Listener::start(redis, metrics, settings.slow_interval, wakes)
+        };
         let shared = Shared {
             drain: Drain::new(settings.time_to_live, Arc::clone(&expiries)),
             append: Append::new(settings.time_to_live, settings.wake),
             expiries,
-            listener: settings
-                .wake
-                .then(|| Listener::start(redis.clone(), Arc::clone(&metrics), settings.slow_interval)),
+            listener: settings.wake.then(listen),
+            wakes,
             seams: Seams::default(),
             redis,
             clock,
@@ -144,7 +153,7 @@ impl Shared {
         }
         let entries = log::entries(self.drain_all(channel, &read).await?)?;
         if let Some(newest) = entries.last() {
-            self.wake(&Appended::unseen(channel.clone(), newest.id)).await;
+            self.wake(&[Appended::unseen(channel.clone(), newest.id)]).await;
         }
         Ok(entries)
     }
@@ -161,12 +170,31 @@ impl Shared {
     }
 
     /// Wakes the other processes, where they wait for it; one that is not woken reads later.
-    async fn wake(&self, appended: &Appended) {
+    async fn wake(&self, appended: &[Appended]) {
+        let messages: Vec<_> = appended.iter().map(|appended| wake::publish(appended.to_message())).collect();
         if self.settings.wake
-            && let Err(error) = self.redis.command(&wake::publish(appended.to_message())).await
+            && let Err(error) = self.redis.pipeline(&messages).await
         {
             tracing::debug!(%error, "nobody was woken; the events are read later");
         }
+    }
+
+    /// A log's key that holds something else must not keep the others from being read; nothing of it is lost.
+    async fn put_aside_what_is_no_log(&self, watched: &Cursors) -> Result<(), RedisError> {
+        let logs: Vec<_> = watched.iter().map(|(channel, _)| keys::log(channel)).collect();
+        let kinds: Vec<_> = logs.iter().map(|log| Command::new("TYPE").arg(log.clone())).collect();
+        let kinds = self.redis.pipeline(&kinds).await?;
+        let is_none = |kind: &Result<Reply, RedisError>| {
+            kind.as_ref().is_ok_and(|kind| !matches!(kind.as_text(), Some("stream" | "none")))
+        };
+        for ((channel, _), kind) in watched.iter().zip(&kinds).filter(|(_, kind)| is_none(kind)) {
+            let aside = keys::quarantined_log(channel);
+            let rename = Command::new("RENAME").arg(keys::log(channel)).arg(aside.clone());
+            let expire = Command::new("EXPIRE").arg(aside).arg(self.settings.time_to_live.as_secs());
+            self.redis.pipeline(&[rename, expire]).await?;
+            tracing::warn!(?kind, "a log's key held something else and was put aside");
+        }
+        Ok(())
     }
 
     /// Gives the second from which on a position of the empty log proves that nothing is missing.
@@ -220,10 +248,8 @@ impl Broker for UpstashBroker {
         let read = Command::new("XREVRANGE").arg(keys::log(channel)).args(["+", "-", "COUNT", "1"]);
         let entries = self.shared.read_settled(channel, read).await?;
         let newest = entries.last().map_or(EventId::ZERO, |entry| entry.id);
-        if let Some(listener) = &self.shared.listener {
-            // Its message may be on its way, or may have been lost.
-            listener.tell(Wake::Appended(Appended::unseen(channel.clone(), newest)));
-        }
+        // The watch reads on at once, not at its next look: somebody waits for it.
+        drop(self.shared.wakes.send(Wake::Appended(Appended::unseen(channel.clone(), newest))));
         Ok(newest)
     }
 

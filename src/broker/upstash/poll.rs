@@ -26,7 +26,7 @@ use crate::{
     event::{Channel, EventId},
     upstash::{Command, RedisError},
 };
-use attend::Ears;
+use attend::{Ears, changed};
 
 /// While nobody else drains, the logs are read at every so many idle ticks.
 const QUIET_TICKS: u32 = 3;
@@ -46,7 +46,7 @@ pub(super) struct Poller {
     probed_at: Instant,
     looked_at_all: Instant,
     others_seen_at: Option<Instant>,
-    ears: Option<Ears>,
+    ears: Ears,
 }
 
 impl Poller {
@@ -55,11 +55,11 @@ impl Poller {
         watch: Weak<WatchedChannels>,
         news: mpsc::Sender<WatchNews>,
     ) -> Self {
-        let ears = shared.listener.as_ref().map(|listener| Ears {
-            standing: listener.standing(),
-            wakes: listener.follow(),
+        let ears = Ears {
+            standing: shared.listener.as_ref().map(|listener| listener.standing()),
+            wakes: shared.wakes.subscribe(),
             wanted: None,
-        });
+        };
         let now = Instant::now();
         Self {
             shared,
@@ -95,24 +95,34 @@ impl Poller {
             drop(watch);
             if let Err(error) = looked {
                 self.tell_down().await;
-                sleep(error.back_off().unwrap_or(self.shared.settings.probe_interval)).await;
+                self.rest_after(&error).await;
             }
         }
     }
 
     /// Asks for the wake-up subscription while channels are watched.
     fn want(&mut self, is_wanted: bool) {
-        if let (Some(ears), Some(listener)) = (&mut self.ears, &self.shared.listener) {
-            if is_wanted {
-                ears.wanted.get_or_insert_with(|| listener.want());
-            } else {
-                ears.wanted = None;
-            }
+        match &self.shared.listener {
+            Some(listener) if is_wanted => drop(self.ears.wanted.get_or_insert_with(|| listener.want())),
+            _ => self.ears.wanted = None,
+        }
+    }
+
+    /// Waits until another look is worth it; a log that could be read meanwhile shows that it is.
+    async fn rest_after(&self, error: &RedisError) {
+        let pause = self.shared.redis.rests_for().or(error.back_off());
+        let pause = sleep(pause.unwrap_or(self.shared.settings.probe_interval));
+        match self.watch.upgrade() {
+            Some(watch) => tokio::select! {
+                () = pause => {}
+                () = watch.changed.notified() => {}
+            },
+            None => pause.await,
         }
     }
 
     fn generation(&self) -> Option<u64> {
-        self.ears.as_ref().and_then(|ears| *ears.standing.borrow())
+        self.ears.standing.as_ref().and_then(|standing| *standing.borrow())
     }
 
     /// A tick: looks at the channels whose time has come, then waits for the next.
@@ -124,15 +134,12 @@ impl Poller {
         }
         let due = watch.cursors(|_, watched| looks_at_all || !watched.is_quiet());
         self.look(watch, &due).await?;
-        let pause = sleep(settings.poll_interval);
-        match &mut self.ears {
-            Some(ears) => tokio::select! {
-                () = pause => {}
-                _ = ears.standing.changed() => {}
-            },
-            None => pause.await,
+        let Ears { standing, wakes, .. } = &mut self.ears;
+        tokio::select! {
+            () = sleep(settings.poll_interval) => Ok(()),
+            () = changed(standing) => Ok(()),
+            heard = wakes.recv() => self.answer(watch, heard).await,
         }
-        Ok(())
     }
 
     async fn tell_down(&mut self) {
@@ -181,6 +188,9 @@ impl Poller {
             answers.next().unwrap_or(Err(RedisError::Garbled("no answers")))?.as_integer().unwrap_or(0);
         self.tell_up().await;
         if let Some(reply) = answers.next() {
+            if matches!(&reply, Err(RedisError::Refused(words)) if words.starts_with("WRONGTYPE")) {
+                return self.shared.put_aside_what_is_no_log(watched).await;
+            }
             let told = self.tell(watch, watched, log::logs(reply?)?, is_probe).await;
             if told > 0 {
                 self.others_seen_at = Some(Instant::now());
@@ -195,7 +205,7 @@ impl Poller {
     /// Says whether logs may grow without anything in the lists.
     fn reads_each_tick(&self) -> bool {
         let knows_others = self.others_seen_at.is_some_and(|seen_at| seen_at.elapsed() < REMEMBER_OTHERS);
-        knows_others || self.ears.is_some() || self.shared.settings.emit == Emit::Log
+        knows_others || self.ears.standing.is_some() || self.shared.settings.emit == Emit::Log
     }
 
     /// Drains what waits, run by run, and tells each run's events before the next.
@@ -203,19 +213,18 @@ impl Poller {
     /// Nobody was woken for it: the other processes have to be.
     async fn drain(&mut self, watch: &WatchedChannels, watched: &Cursors) -> Result<(), RedisError> {
         while self.drain_once(watch, watched).await? {}
-        for (channel, before) in watched {
-            let newest = watch.get(channel).map(|watched| watched.after).filter(|after| after > before);
-            if let Some(newest) = newest {
-                self.shared.wake(&Appended::unseen(channel.clone(), newest)).await;
-            }
-        }
+        let moved = |(channel, before): &(Channel, EventId)| {
+            let newest = watch.get(channel)?.after;
+            (newest > *before).then(|| Appended::unseen(channel.clone(), newest))
+        };
+        self.shared.wake(&watched.iter().filter_map(moved).collect::<Vec<_>>()).await;
         Ok(())
     }
 
     /// Runs the script over some channels; true when more may wait.
     async fn drain_once(&mut self, watch: &WatchedChannels, watched: &Cursors) -> Result<bool, RedisError> {
         let channels: Vec<_> = watched.iter().map(|(channel, _)| channel.clone()).collect();
-        let watched = watch.cursors(|channel, _| channels.contains(channel));
+        let watched = watch.cursors_of(&channels);
         let read = read_command(&watched, false);
         let (drained, reply) = self.shared.drain.run_then(&self.shared.redis, &channels, read).await?;
         if drained.dead + drained.quarantined + drained.refused > 0 {

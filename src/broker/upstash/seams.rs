@@ -63,6 +63,11 @@ impl Seams {
         }
     }
 
+    /// Notes that some channels were woken, nobody knows which.
+    pub(super) fn stir_all(&self) {
+        self.lock().values_mut().for_each(|seam| seam.is_stirred = true);
+    }
+
     /// Gives the subscription that tells of all behind `after`, if one has since that was read.
     pub(super) fn heard_by(&self, channel: &Channel, after: EventId) -> Option<u64> {
         let seam = self.lock().remove(channel)?;

@@ -83,6 +83,13 @@ impl WatchedChannels {
         wanted.map(|(channel, watched)| (channel.clone(), watched.after)).collect()
     }
 
+    /// Gives those of `channels` that are watched, with their cursors.
+    pub(super) fn cursors_of(&self, channels: &[Channel]) -> Vec<(Channel, EventId)> {
+        let watched = self.lock();
+        let cursor = |channel: &Channel| Some((channel.clone(), watched.get(channel)?.after));
+        channels.iter().filter_map(cursor).collect()
+    }
+
     /// Moves a cursor behind what was read, unless it was moved or removed meanwhile.
     pub(super) fn advance(&self, channel: &Channel, from: EventId, to: EventId) -> bool {
         match self.lock().get_mut(channel) {

@@ -121,8 +121,9 @@ impl Documents {
         let statuses = self.follow.seen();
         self.look_at(feed, &statuses, feed.subscription.log_state().documents());
         let updates = self.told.missing(&self.view);
-        let ends = updates.iter().any(|update| update.status.is_terminal());
-        let may_miss_steps = ends && self.view.may_miss_steps();
+        let may_miss_steps = updates
+            .iter()
+            .any(|update| update.status.is_terminal() && !self.view.is_end_logged(&update.document_id));
         if feed.has_unread() || (may_miss_steps && self.settle(feed, statuses.read_at).await) {
             return self.follow.unsee();
         }

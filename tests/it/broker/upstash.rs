@@ -294,3 +294,42 @@ async fn a_channel_on_which_nothing_is_under_way_is_looked_at_less_often() {
     database.push(&channel("p1"), &[&event(1)]).await;
     assert_eq!(numbers(&told(&watch, &channel("p1"), 1).await), [1]);
 }
+
+#[tokio::test]
+async fn a_log_that_is_none_is_put_aside_and_stops_no_other() {
+    let database = Database::empty().await;
+    let watch = watching(&database, &[channel("p1"), channel("p2")]).await;
+    database.run(Command::new("SET").args(["tidings:log:doc_progress:p1", "precious"])).await;
+    database.push(&channel("p2"), &[&event(1)]).await;
+
+    let mut entries = Vec::new();
+    while entries.is_empty() {
+        match timeout(Duration::from_secs(20), watch.next()).await.unwrap() {
+            WatchNews::Entries(from, news) if from == channel("p2") => entries = news,
+            _ => {}
+        }
+    }
+    assert_eq!(numbers(&entries), [1]);
+    let aside = "tidings:quarantine:tidings:log:doc_progress:p1";
+    assert_eq!(database.run(Command::new("GET").arg(aside)).await.as_text(), Some("precious"));
+}
+
+#[tokio::test]
+async fn what_is_settled_is_told_at_once_also_where_a_channel_rests() {
+    let idle_poll_interval = Duration::from_secs(60);
+    let database = Database::with(UpstashSettings { idle_poll_interval, ..UpstashSettings::default() }).await;
+    let broker = database.upstash();
+    let watch = broker.watch();
+    watch.add(&channel("p1"), EventId::ZERO);
+    watch.rest(&channel("p1"), true);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(61)).await;
+    tokio::time::resume();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+
+    database.push(&channel("p1"), &[&event(1)]).await;
+    broker.settle(&channel("p1")).await.unwrap();
+
+    assert_eq!(numbers(&told(&watch, &channel("p1"), 1).await), [1]);
+}

@@ -5,6 +5,7 @@ mod cuts;
 mod ends;
 mod faults;
 mod gaps;
+mod moved;
 mod other_work;
 mod shared;
 mod world;

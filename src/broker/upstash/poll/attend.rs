@@ -1,5 +1,7 @@
 //! Waiting to be woken, and what each wake-up asks for.
 
+use std::collections::HashSet;
+
 use tokio::{
     sync::{broadcast, watch},
     time::{Instant, sleep_until},
@@ -27,7 +29,8 @@ const WAKES_AT_ONCE: usize = 256;
 
 /// What is heard on the wake-up channel.
 pub(super) struct Ears {
-    pub(super) standing: watch::Receiver<Option<u64>>,
+    /// Which subscription stands; none where channels are only polled.
+    pub(super) standing: Option<watch::Receiver<Option<u64>>>,
     pub(super) wakes: broadcast::Receiver<Wake>,
     /// Held while channels are watched.
     pub(super) wanted: Option<Wanted>,
@@ -36,8 +39,8 @@ pub(super) struct Ears {
 /// What a batch of wake-up messages asks for.
 #[derive(Default)]
 struct Errands {
-    drain: Vec<Channel>,
-    read: Vec<Channel>,
+    drain: HashSet<Channel>,
+    read: HashSet<Channel>,
 }
 
 impl Poller {
@@ -58,17 +61,17 @@ impl Poller {
             self.looked_at_all = Instant::now();
             return self.look(watch, &watch.cursors(|_, _| true)).await;
         }
-        let Some(ears) = &mut self.ears else { return Ok(()) };
+        let Ears { standing, wakes, .. } = &mut self.ears;
         tokio::select! {
-            heard = ears.wakes.recv() => self.answer(watch, heard).await,
-            _ = ears.standing.changed() => Ok(()),
+            heard = wakes.recv() => self.answer(watch, heard).await,
+            () = changed(standing) => Ok(()),
             () = watch.changed.notified() => Ok(()),
             () = sleep_until(next_look) => Ok(()),
         }
     }
 
     /// Deals with a wake-up, and with those that have come with it.
-    async fn answer(
+    pub(super) async fn answer(
         &mut self,
         watch: &WatchedChannels,
         heard: Result<Wake, broadcast::error::RecvError>,
@@ -80,12 +83,12 @@ impl Poller {
                 Ok(wake) => self.hear(watch, wake, &mut errands).await,
                 Err(_) => {
                     // Some were missed: nobody knows which channels they were about.
+                    self.shared.seams.stir_all();
                     watch.hear(&watch.cursors(|_, _| true), None);
                     return Ok(());
                 }
             }
-            let Some(ears) = &mut self.ears else { break };
-            next = match ears.wakes.try_recv() {
+            next = match self.ears.wakes.try_recv() {
                 Ok(wake) => Ok(wake),
                 Err(broadcast::error::TryRecvError::Lagged(missed)) => {
                     Err(broadcast::error::RecvError::Lagged(missed))
@@ -95,7 +98,7 @@ impl Poller {
         }
         let ran = self.run_errands(watch, &errands).await;
         if ran.is_err() {
-            watch.hear(&watch.cursors(|channel, _| errands.concern(channel)), None);
+            watch.hear(&watch.cursors_of(&[errands.to_drain(), errands.to_read()].concat()), None);
         }
         ran
     }
@@ -107,12 +110,12 @@ impl Poller {
         match wake {
             Wake::Pushed(channel) => {
                 self.shared.metrics.woke("drained");
-                errands.drain.push(channel);
+                errands.drain.insert(channel);
             }
             Wake::Appended(appended) => {
                 if !self.take(watch, watched.after, &appended).await {
                     self.shared.metrics.woke("read");
-                    errands.read.push(appended.channel);
+                    errands.read.insert(appended.channel);
                 }
             }
             Wake::Probe(_) => {}
@@ -135,13 +138,11 @@ impl Poller {
     }
 
     async fn run_errands(&mut self, watch: &WatchedChannels, errands: &Errands) -> Result<(), RedisError> {
-        let to_drain = watch.cursors(|channel, _| errands.drain.contains(channel));
+        let to_drain = watch.cursors_of(&errands.to_drain());
         for some in to_drain.chunks(CHANNELS_AT_ONCE) {
             while self.drain_once(watch, some).await? {}
         }
-        let is_read_only =
-            |channel: &Channel| errands.read.contains(channel) && !errands.drain.contains(channel);
-        let to_read = watch.cursors(|channel, _| is_read_only(channel));
+        let to_read = watch.cursors_of(&errands.to_read());
         for some in to_read.chunks(CHANNELS_AT_ONCE) {
             let reply = self.shared.redis.command(&read_command(some, false)).await?;
             self.tell(watch, some, log::logs(reply)?, false).await;
@@ -151,7 +152,23 @@ impl Poller {
 }
 
 impl Errands {
-    fn concern(&self, channel: &Channel) -> bool {
-        self.drain.contains(channel) || self.read.contains(channel)
+    fn to_drain(&self) -> Vec<Channel> {
+        self.drain.iter().cloned().collect()
+    }
+
+    /// A drain reads as well.
+    fn to_read(&self) -> Vec<Channel> {
+        self.read.difference(&self.drain).cloned().collect()
+    }
+}
+
+/// Waits until another subscription stands, or none; for ever where there is never one.
+pub(super) async fn changed(standing: &mut Option<watch::Receiver<Option<u64>>>) {
+    let has_changed = match standing {
+        Some(standing) => standing.changed().await.is_ok(),
+        None => false,
+    };
+    if !has_changed {
+        std::future::pending().await
     }
 }

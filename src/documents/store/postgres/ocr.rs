@@ -10,7 +10,8 @@ use crate::{
     event::Id,
 };
 
-/// Takes the word, if there is one to take, then records the delivery with what became of it.
+/// Takes the word, if there is one to take, then records the delivery with what became of it. A move of
+/// the document that is on its way is waited for: what has ended takes no word.
 ///
 /// A delivery that comes twice at once waits for the first, and then finds neither its own row nor, in
 /// its older view of the table, the first one's: no row at all is worth another look.
@@ -20,6 +21,7 @@ WITH word AS (
     SELECT document_id, attempt, $5, $6, $7, $8 FROM documents
     WHERE $4 AND document_id = $2 AND attempt = $3 AND rank <= $9
           AND NOT EXISTS (SELECT FROM ocr_deliveries WHERE delivery_id = $1)
+    FOR NO KEY UPDATE
     ON CONFLICT (document_id, attempt) DO NOTHING
     RETURNING TRUE
 ), outcome (word) AS (
