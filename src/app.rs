@@ -76,6 +76,7 @@ impl App {
         let (dispatcher, door) = base.ocr(&files).unzip();
         let pipeline = base.pipeline(Arc::clone(&store), files.clone(), emitter.clone(), dispatcher);
         pipeline.watch_for_silence();
+        pipeline.keep_leases();
         let (hub, statuses) = (base.start_hub(broker), base.start_status_reader(Arc::clone(&store)));
         let streams = base.streams(hub.clone(), statuses.clone(), shutdown);
         let access = Access::new(&config.access, base.clock);
@@ -113,20 +114,22 @@ impl App {
         &self.dev_token
     }
 
-    /// Takes up the documents that a process left under way.
+    /// Takes up the documents that nobody works on; later ones are taken up by themselves.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn resume(&self) -> anyhow::Result<usize> {
-        self.pipeline.resume_unfinished().await.context("read the documents under way")
+        self.pipeline.take_up().await.context("read the documents under way")
     }
 
     /// Lets the work under way end, hands the last events over and closes the stores.
     pub async fn finish(self) {
         if !self.pipeline.finish(FINISH_WITHIN).await {
-            tracing::warn!("documents are still under way; they are taken up at the next start");
+            tracing::warn!("documents are still under way; another process takes them up, or the next start");
         }
-        if !self.emitter.flush(FINISH_WITHIN).await {
+        let (_, are_stored) =
+            tokio::join!(self.pipeline.release(FINISH_WITHIN), self.emitter.flush(FINISH_WITHIN));
+        if !are_stored {
             tracing::warn!("events were lost: the broker did not take them in time");
         }
         self.stop.cancel();
@@ -149,10 +152,7 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
 /// # Errors
 /// When the listener fails.
 pub async fn serve(app: App, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
-    let resumed = app.resume().await?;
-    if resumed > 0 {
-        tracing::info!(documents = resumed, "took up documents that were under way");
-    }
+    app.resume().await?;
     let serving = axum::serve(StallGuard::new(listener), app.router())
         .with_graceful_shutdown(shutdown.clone().cancelled_owned());
     let served = within_after(serving.into_future(), &shutdown).await;

@@ -14,11 +14,11 @@ mod store;
 pub mod text_layer;
 
 pub use files::{FileError, Files, MAX_FILE_BYTES};
-pub use pipeline::{ConfirmError, Pipeline};
+pub use pipeline::{ConfirmError, Pipeline, RetryError};
 pub use status::{DocumentRecord, DocumentStatus, UnknownStatus};
 pub use status_reader::{PatientStatuses, StatusFollow, StatusReader, StatusSettings};
 pub use store::{
-    Advance, DatabaseUrl, DatabaseUrlError, DocumentStore, NEWEST_DOCUMENTS, PostgresStore, SqliteStore,
-    StatusQuery, StatusSource, StatusSql, StatusSqlError, StatusSqlSettings, StoreError, Upload, migrate,
-    open,
+    Advance, DatabaseUrl, DatabaseUrlError, DocumentStore, Lease, NEWEST_DOCUMENTS, PostgresStore,
+    SqliteStore, StatusQuery, StatusSource, StatusSql, StatusSqlError, StatusSqlSettings, StoreError, Upload,
+    migrate, open,
 };

@@ -6,13 +6,13 @@ use backon::{ExponentialBuilder, Retryable};
 use bytes::Bytes;
 use tokio::{sync::SemaphorePermit, task::spawn_blocking};
 
-use super::{Shared, failure::Failure};
+use super::{Shared, failure::Failure, leases::silence, silence::SILENT_FOR, under_way::Entered};
 use crate::{
     documents::{
         Advance, DocumentStatus, FileError, StoreError, Upload,
         analysis::{Findings, analyze},
         matching::match_requirements,
-        ocr::{Delivery, DeliveryOutcome, OcrFailure, OcrOrder, OcrResult},
+        ocr::{Delivery, DeliveryOutcome, OcrFailure, OcrOrder, OcrResult, Receipt},
         text_layer::TextLayer,
     },
     event::{Id, ProgressEvent, Stage, StepStatus},
@@ -29,6 +29,8 @@ pub(super) struct Job {
     pub(super) shared: Arc<Shared>,
     pub(super) upload: Upload,
     pub(super) attempt: u32,
+    /// Its place among what this process works on.
+    pub(super) entered: Entered,
 }
 
 /// Where the text of a document comes from.
@@ -51,7 +53,7 @@ impl Job {
         let outcome = match self.read().await {
             Ok(Reading::Text(layer)) => self.run_post_ocr_pipeline(layer).await,
             // The document stays `ocr_processing` until the queue delivers.
-            Ok(Reading::Elsewhere) => return,
+            Ok(Reading::Elsewhere) => return self.leave_to_ocr().await,
             Err(reason) => Err(Failure { stage: Stage::OcrStarted, reason }),
         };
         self.end(outcome).await;
@@ -64,6 +66,39 @@ impl Job {
             Err(reason) => Err(Failure { stage: Stage::OcrStarted, reason }),
         };
         self.end(outcome).await;
+    }
+
+    /// Ends a document that stands where its deadline has passed, unless OCR has said a word after all.
+    pub(super) async fn end_silent(self, status: DocumentStatus) {
+        if status > DocumentStatus::OcrProcessing {
+            let stage = status.stage().unwrap_or(Stage::AnalysisStarted);
+            return self.fail(Failure { stage, reason: OcrFailure::Silent.reason() }).await;
+        }
+        let silence = silence(self.upload.document_id.clone(), self.attempt);
+        match self.record(&silence).await {
+            Ok(_) => self.run().await,
+            Err(reason) => self.fail(Failure { stage: Stage::OcrStarted, reason }).await,
+        }
+    }
+
+    async fn record(&self, delivery: &Delivery) -> Result<Receipt, &'static str> {
+        let lease = self.shared.lease();
+        retried(|| self.shared.store.record_delivery(delivery, &lease)).await
+    }
+
+    /// Nobody has to look at the document again until the word must have come.
+    async fn leave_to_ocr(&self) {
+        let _turn = self.shared.handovers.of(&self.upload.document_id).lock().await;
+        if self.entered.is_joined() {
+            return;
+        }
+        let lease = self.shared.lease_of(SILENT_FOR);
+        let rested = self.shared.store.rest(&self.upload.document_id, self.attempt, &lease).await;
+        if let Err(error) = rested {
+            // Once the lease has ended it is sent again, which changes nothing for ten minutes.
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "a document that was sent to OCR is taken up again");
+        }
     }
 
     async fn end(&self, outcome: Result<(), Failure>) {
@@ -105,7 +140,7 @@ impl Job {
             attempt: self.attempt,
             result: Some(OcrResult::Failed(OcrFailure::Unavailable)),
         };
-        match retried(|| self.shared.store.record_delivery(&refusal)).await?.outcome {
+        match self.record(&refusal).await?.outcome {
             DeliveryOutcome::Taken => Err(OcrFailure::Unavailable.reason()),
             _ => Ok(()),
         }

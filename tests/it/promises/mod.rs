@@ -7,6 +7,7 @@ mod exactly_once;
 mod failures;
 mod first_light;
 mod hostile;
+mod killed_in_each_stage;
 mod moody_redis;
 mod ocr;
 mod ocr_worker;
