@@ -24,6 +24,7 @@ pub fn router(parts: Parts) -> Router {
     let browser = Router::new()
         .route("/api/v1/patients/{patient_id}/documents/stream", get(stream::documents))
         .route("/api/v1/patients/{patient_id}/documents", get(documents::list))
+        .route("/api/v1/documents/{document_id}/retry", post(documents::retry))
         .route("/api/v1/uploads/presign", post(uploads::presign))
         .route("/api/v1/uploads/{document_id}/file", put(uploads::put_file))
         .route("/api/v1/uploads/confirm", post(uploads::confirm))

@@ -149,7 +149,7 @@ pub(super) async fn confirm(
 }
 
 /// Gives a token for the stream, as far as the caller's own may still be renewed.
-fn token_for(parts: &Shared, grant: &Grant, channel: &Channel) -> Option<String> {
+pub(super) fn token_for(parts: &Shared, grant: &Grant, channel: &Channel) -> Option<String> {
     let (role, first_issued) = match grant {
         Grant::Viewer(claims) => (claims.role.clone(), claims.first_issued),
         Grant::Open | Grant::Service => ("patient".into(), None),

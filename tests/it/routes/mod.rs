@@ -6,6 +6,8 @@ mod progress;
 
 mod documents;
 
+mod retry;
+
 mod tokens;
 
 mod webhooks;
