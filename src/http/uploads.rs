@@ -238,6 +238,9 @@ fn unknown() -> Problem {
 
 pub(super) fn files_failed(error: &FileError) -> Problem {
     tracing::error!(kind = error.kind(), cure = error.cure(), "the file store failed");
+    if error.is_full() {
+        return Problem::full();
+    }
     Problem::unavailable("The file store does not answer; try again later.")
 }
 
@@ -248,5 +251,8 @@ pub(super) fn store_failed(error: StoreError) -> Problem {
         return Problem::new(StatusCode::NOT_IMPLEMENTED, detail);
     }
     tracing::error!(error = &error as &dyn std::error::Error, "the document store failed");
+    if error.is_full() {
+        return Problem::full();
+    }
     Problem::unavailable("The document store does not answer; try again later.")
 }

@@ -246,3 +246,16 @@ pub enum StoreError {
     #[error("the document store holds an unreadable {0}")]
     Unreadable(&'static str),
 }
+
+/// What a full disk is to SQLite (<https://www.sqlite.org/rescode.html#full>) and to Postgres
+/// (<https://www.postgresql.org/docs/current/errcodes-appendix.html>, `disk_full`).
+const FULL: [&str; 2] = ["13", "53100"];
+
+impl StoreError {
+    /// Says whether the database has no room for what was to be kept.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        let Self::Database(sqlx::Error::Database(error)) = self else { return false };
+        error.code().is_some_and(|code| FULL.contains(&&*code))
+    }
+}
