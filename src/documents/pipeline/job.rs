@@ -22,6 +22,8 @@ use crate::{
 const FLUSH_WITHIN: Duration = Duration::from_secs(2);
 /// Fewer letters than this in a whole document are no text layer.
 const LEAST_LETTERS: usize = 20;
+/// The reason where the fault is ours, and not the document's.
+const INTERNAL: &str = "internal";
 const PDF: &str = "application/pdf";
 
 /// One attempt at one document.
@@ -164,7 +166,7 @@ impl Job {
             Ok((None, _)) => Err("file_missing"),
             Err(error) => {
                 tracing::error!(kind = error.kind(), "a file could not be read");
-                Err("internal")
+                Err(INTERNAL)
             }
         }
     }
@@ -205,7 +207,7 @@ impl Job {
 
     async fn analyze(&self, text: String) -> Result<Findings, &'static str> {
         let _turn = self.turn().await;
-        spawn_blocking(move || analyze(&text)).await.map_err(|_| "internal")
+        spawn_blocking(move || analyze(&text)).await.map_err(|_| INTERNAL)
     }
 
     async fn run_matching(&self, findings: &Findings) -> Result<(), &'static str> {
@@ -220,6 +222,10 @@ impl Job {
     }
 
     async fn fail(&self, failure: Failure) {
+        if failure.reason == INTERNAL && !self.can_be_written().await {
+            tracing::warn!("a document is left until the store is back: its lease ends, and it is taken up");
+            return;
+        }
         let event = self.event(failure.stage, "failed").with_status(StepStatus::Failed);
         let event = event.with_detail(failure.words());
         self.shared.emitter.emit_progress(self.patient(), with_reason(event, failure.reason));
@@ -228,6 +234,12 @@ impl Job {
             tracing::error!(reason = failure.reason, "the end of a document could not be written");
         }
         self.shared.metrics.document_ended("failed");
+    }
+
+    /// Says whether the store would take the end of the document: what failed may be the store alone.
+    async fn can_be_written(&self) -> bool {
+        let (document, lease) = (self.upload.document_id.clone(), self.shared.lease());
+        self.shared.store.renew(&[document], &lease).await.is_ok()
     }
 
     async fn advance(&self, to: &Advance) -> Result<(), &'static str> {
@@ -269,7 +281,7 @@ async fn retried<T, F: Future<Output = Result<T, StoreError>>>(
 ) -> Result<T, &'static str> {
     call.retry(pauses()).await.map_err(|error| {
         tracing::error!(error = &error as &dyn std::error::Error, "the document store failed");
-        "internal"
+        INTERNAL
     })
 }
 
