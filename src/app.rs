@@ -88,6 +88,7 @@ impl App {
         let (dispatcher, door) = base.ocr(&files).unzip();
         let pipeline = base.pipeline(Arc::clone(&store), files.clone(), emitter.clone(), dispatcher);
         pipeline.watch_for_silence();
+        pipeline.keep_leases();
         let (hub, statuses) = (base.start_hub(broker), base.start_status_reader(Arc::clone(&store)));
         vitals.broker.follow(hub.source_state(), base.stop.clone());
         let chat = Chat::new(Arc::clone(&messages), emitter.clone(), Arc::clone(&base.metrics));
@@ -138,12 +139,12 @@ impl App {
         &self.dev_token
     }
 
-    /// Takes up the documents that a process left under way.
+    /// Takes up the documents that nobody works on; later ones are taken up by themselves.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn resume(&self) -> anyhow::Result<usize> {
-        self.pipeline.resume_unfinished().await.context("read the documents under way")
+        self.pipeline.take_up().await.context("read the documents under way")
     }
 
     /// Gives the work that requests leave behind.
@@ -154,7 +155,7 @@ impl App {
     /// Lets the work under way end, hands the last events over and closes the stores.
     pub async fn finish(self) {
         if !self.pipeline.finish(FINISH_WITHIN).await {
-            tracing::warn!("documents are still under way; they are taken up at the next start");
+            tracing::warn!("documents are still under way; another process takes them up, or the next start");
         }
         self.close(FINISH_WITHIN, CLOSE_WITHIN).await;
     }
@@ -210,10 +211,7 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
 /// # Errors
 /// When the listener fails.
 pub async fn serve(app: App, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
-    let resumed = app.resume().await?;
-    if resumed > 0 {
-        tracing::info!(documents = resumed, "took up documents that were under way");
-    }
+    app.resume().await?;
     let serving = axum::serve(StallGuard::new(listener), app.router())
         .with_graceful_shutdown(shutdown.clone().cancelled_owned());
     let served = within_after(serving.into_future(), &shutdown).await;

@@ -20,12 +20,12 @@ pub use checklist::{CaseDocument, Checklist, ChecklistDocument, ChecklistItem, D
 pub use files::{FileError, Files, MAX_FILE_BYTES};
 pub use health::{CountedHealth, DocumentHealth, MOST_HEALTH_DOCUMENTS, StageDuration};
 pub use lookups::{Lookups, Requirements};
-pub use pipeline::{ConfirmError, Pipeline};
+pub use pipeline::{ConfirmError, Pipeline, RetryError};
 pub use status::{DocumentRecord, DocumentStatus, UnknownStatus};
 pub use status_reader::{PatientStatuses, StatusFollow, StatusReader, StatusSettings};
 pub use store::{
-    Advance, Connections, DatabaseUrl, DatabaseUrlError, DocumentStore, ForgetfulStore, MOST_CASE_DOCUMENTS,
-    NEWEST_DOCUMENTS, PostgresStore, SqliteStore, StatusQuery, StatusSource, StatusSql, StatusSqlError,
-    StatusSqlSettings, StoreError, Upload, migrate, open, open_shared,
+    Advance, Connections, DatabaseUrl, DatabaseUrlError, DocumentStore, ForgetfulStore, Lease,
+    MOST_CASE_DOCUMENTS, NEWEST_DOCUMENTS, PostgresStore, SqliteStore, StatusQuery, StatusSource, StatusSql,
+    StatusSqlError, StatusSqlSettings, StoreError, Upload, migrate, open, open_shared,
 };
 pub(crate) use store::{Sessions, signed};

@@ -3,21 +3,24 @@
 //! Each step is told twice: as an event at once, and as a status in the store. The emitter is
 //! flushed before an end is written, so that the steps are there when the outcome is.
 
+mod deadline;
 mod failure;
 mod job;
+mod leases;
+mod places;
 mod silence;
+mod under_way;
 
-use std::{
-    future::Future,
-    hash::{BuildHasher, RandomState},
-    sync::Arc,
-    time::Duration,
-};
+use std::{future::Future, sync::Arc, time::Duration};
 
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::job::Job;
+use self::{
+    job::Job,
+    places::Places,
+    under_way::{Entered, UnderWay},
+};
 use super::{
     DocumentStore, FileError, Files, StoreError, Upload,
     ocr::{Delivery, DeliveryOutcome, OcrDispatcher, Receipt},
@@ -27,8 +30,6 @@ use crate::{broker::Emitter, clock::Clock, event::Id, telemetry::Metrics};
 
 /// Documents read or analyzed at once.
 const WORKED_ON_AT_ONCE: usize = 2;
-/// Confirms under way at once, at most; two of one document never are.
-const CONFIRMED_AT_ONCE: usize = 64;
 
 /// Works on documents. Clones share the work.
 #[derive(Clone)]
@@ -45,9 +46,13 @@ struct Shared {
     ocr: Option<OcrDispatcher>,
     /// Reading and analyzing keep a core busy and a file in memory.
     turns: Semaphore,
-    /// A document has one of these; few share it.
-    confirms: [Mutex<()>; CONFIRMED_AT_ONCE],
-    places: RandomState,
+    /// Two confirms of one document are never under way at once.
+    confirms: Places,
+    /// What OCR says is not taken while its document is being left to OCR.
+    handovers: Places,
+    under_way: Arc<UnderWay>,
+    /// Names this process among those on the same store.
+    worker: Id,
     work: TaskTracker,
     stop: CancellationToken,
     metrics: Arc<Metrics>,
@@ -68,6 +73,20 @@ pub enum ConfirmError {
     File(#[from] FileError),
 }
 
+/// Tells why a document could not be tried again.
+#[derive(Debug, thiserror::Error)]
+pub enum RetryError {
+    /// The server goes down.
+    #[error("the server goes down")]
+    Interrupted,
+    /// Its attempt is under way, or went well.
+    #[error("the document has not failed")]
+    NotFailed,
+    /// The document store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
 impl Pipeline {
     /// Makes a pipeline over its parts.
     #[must_use]
@@ -82,8 +101,6 @@ impl Pipeline {
     ) -> Self {
         let (turns, work, stop) =
             (Semaphore::new(WORKED_ON_AT_ONCE), TaskTracker::new(), CancellationToken::new());
-        let confirms = std::array::from_fn(|_| Mutex::default());
-        let places = RandomState::new();
         let shared = Shared {
             store,
             files,
@@ -91,8 +108,10 @@ impl Pipeline {
             reader,
             ocr,
             turns,
-            confirms,
-            places,
+            confirms: Places::default(),
+            handovers: Places::default(),
+            under_way: Arc::default(),
+            worker: Id::random(),
             work,
             stop,
             metrics,
@@ -113,7 +132,7 @@ impl Pipeline {
     }
 
     async fn confirm(&self, upload: &Upload) -> Result<(), ConfirmError> {
-        let _turn = self.shared.confirm_of(&upload.document_id).lock().await;
+        let _turn = self.shared.confirms.of(&upload.document_id).lock().await;
         let store = &self.shared.store;
         if store.document(&upload.document_id).await?.is_some() {
             return Ok(());
@@ -127,23 +146,28 @@ impl Pipeline {
             Err(FileError::NotWanted) => return Err(StoreError::Timeout.into()),
             taken => taken?,
         }
-        if store.confirm(upload).await? {
+        if store.confirm(upload, &self.shared.lease()).await? {
             self.start(upload.clone(), 1);
         }
         Ok(())
     }
 
-    /// Takes up documents that a process left under way when it ended.
+    /// Starts the next attempt at a failed document and gives its number.
     ///
     /// # Errors
-    /// [`StoreError`] when the store fails.
-    pub async fn resume_unfinished(&self) -> Result<usize, StoreError> {
-        let unfinished = self.shared.store.unfinished().await?;
-        let count = unfinished.len();
-        for (upload, record) in unfinished {
-            self.start(upload, record.attempt);
-        }
-        Ok(count)
+    /// [`RetryError`] when the document has not failed, or the store fails.
+    pub async fn retry(&self, upload: &Upload) -> Result<u32, RetryError> {
+        let (pipeline, upload) = (self.clone(), upload.clone());
+        let retrying = self.shared.work.spawn(async move { pipeline.begin_again(upload).await });
+        retrying.await.unwrap_or(Err(RetryError::Interrupted))
+    }
+
+    async fn begin_again(&self, upload: Upload) -> Result<u32, RetryError> {
+        let retried = self.shared.store.retry(&upload.document_id, &self.shared.lease()).await?;
+        let attempt = retried.ok_or(RetryError::NotFailed)?;
+        self.shared.metrics.documents_retried.inc();
+        self.start(upload, attempt);
+        Ok(attempt)
     }
 
     /// Waits until no work is under way.
@@ -155,7 +179,8 @@ impl Pipeline {
 
     /// Waits for the work under way, at most `within`, then drops it; says whether all of it ended.
     ///
-    /// What is dropped is taken up at the next start; the processes that read PDFs end with it.
+    /// What is dropped is taken up by another process, or at the next start; the processes that read PDFs
+    /// end with it.
     pub async fn finish(&self, within: Duration) -> bool {
         self.shared.work.close();
         let has_ended = tokio::time::timeout(within, self.shared.work.wait()).await.is_ok();
@@ -177,34 +202,34 @@ impl Pipeline {
 
     async fn take(&self, delivery: Delivery) -> Result<Receipt, StoreError> {
         let upload = self.shared.store.upload(&delivery.document_id).await?;
-        let receipt = self.shared.store.record_delivery(&delivery).await?;
+        let _turn = self.shared.handovers.of(&delivery.document_id).lock().await;
+        let receipt = self.shared.store.record_delivery(&delivery, &self.shared.lease()).await?;
         if let (Receipt { outcome: DeliveryOutcome::Taken, is_repeat: false }, Some(upload)) =
             (receipt, upload)
             && let Some(result) = delivery.result
         {
-            let job = self.job(upload, delivery.attempt);
+            // Beside the job that sent it, which may not have heard yet that the queue has it.
+            let entered = self.shared.under_way.enter(&upload.document_id, delivery.attempt);
+            let job = self.job(upload, entered);
             self.spawn(async move { job.go_on(result).await });
         }
         Ok(receipt)
     }
 
-    fn start(&self, upload: Upload, attempt: u32) {
-        let job = self.job(upload, attempt);
-        self.spawn(job.run());
+    /// Starts an attempt, unless this process is at it.
+    fn start(&self, upload: Upload, attempt: u32) -> bool {
+        let Some(entered) = self.shared.under_way.enter_alone(&upload.document_id, attempt) else {
+            return false;
+        };
+        self.spawn(self.job(upload, entered).run());
+        true
     }
 
-    fn job(&self, upload: Upload, attempt: u32) -> Job {
-        Job { shared: Arc::clone(&self.shared), upload, attempt }
+    fn job(&self, upload: Upload, entered: Entered) -> Job {
+        Job { shared: Arc::clone(&self.shared), upload, attempt: entered.attempt(), entered }
     }
 
     fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         self.shared.work.spawn(self.shared.stop.clone().run_until_cancelled_owned(work));
-    }
-}
-
-impl Shared {
-    fn confirm_of(&self, document: &Id) -> &Mutex<()> {
-        let hash = self.places.hash_one(document.as_str());
-        &self.confirms[usize::try_from(hash % CONFIRMED_AT_ONCE as u64).unwrap_or_default()]
     }
 }

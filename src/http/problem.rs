@@ -64,6 +64,13 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
     }
 
+    /// Says that there is no room to keep what came.
+    pub fn full() -> Self {
+        let detail =
+            "The server has no room left; nothing of this is kept. Try again once its operator made room.";
+        Self::new(StatusCode::INSUFFICIENT_STORAGE, detail)
+    }
+
     /// Makes the problem of a status.
     pub fn new(status: StatusCode, detail: impl Into<Cow<'static, str>>) -> Self {
         let (kind, title) = kind_and_title(status);
@@ -83,6 +90,7 @@ fn kind_and_title(status: StatusCode) -> (&'static str, &'static str) {
         StatusCode::UNSUPPORTED_MEDIA_TYPE => ("unsupported_media_type", "This type is not taken"),
         StatusCode::NOT_IMPLEMENTED => ("not_implemented", "This server is not set up for this"),
         StatusCode::SERVICE_UNAVAILABLE => ("unavailable", "A part of the server does not answer"),
+        StatusCode::INSUFFICIENT_STORAGE => ("full", "There is no room left"),
         _ if status.is_client_error() => ("refused", "The request was refused"),
         _ => ("internal", "The server failed"),
     }

@@ -27,6 +27,7 @@ pub fn router(parts: Parts) -> Router {
         .route("/api/v1/cases/{case_id}/chat/stream", get(stream::chat))
         .route("/api/v1/streams/{kind}/{id}", get(stream::other))
         .route("/api/v1/patients/{patient_id}/documents", get(documents::list))
+        .route("/api/v1/documents/{document_id}/retry", post(documents::retry))
         .route("/api/v1/uploads/presign", post(uploads::presign))
         .route("/api/v1/uploads/{document_id}/file", put(uploads::put_file))
         .route("/api/v1/uploads/confirm", post(uploads::confirm))

@@ -149,7 +149,7 @@ pub(super) async fn confirm(
 }
 
 /// Gives a token for the stream, as far as the caller's own may still be renewed.
-fn token_for(parts: &Shared, grant: &Grant, channel: &Channel) -> Option<String> {
+pub(super) fn token_for(parts: &Shared, grant: &Grant, channel: &Channel) -> Option<String> {
     let (role, first_issued) = match grant {
         Grant::Viewer(claims) => (claims.role.clone(), claims.first_issued),
         Grant::Open | Grant::Service => ("patient".into(), None),
@@ -238,6 +238,9 @@ fn unknown() -> Problem {
 
 pub(super) fn files_failed(error: &FileError) -> Problem {
     tracing::error!(kind = error.kind(), cure = error.cure(), "the file store failed");
+    if error.is_full() {
+        return Problem::full();
+    }
     Problem::unavailable("The file store does not answer; try again later.")
 }
 
@@ -249,5 +252,8 @@ pub(super) fn store_failed(error: impl Borrow<StoreError>) -> Problem {
         return Problem::new(StatusCode::NOT_IMPLEMENTED, detail);
     }
     tracing::error!(error = error as &dyn std::error::Error, "the document store failed");
+    if error.is_full() {
+        return Problem::full();
+    }
     Problem::unavailable("The document store does not answer; try again later.")
 }

@@ -110,6 +110,10 @@ pub struct Metrics {
     pub source_up: Family<SourceLabels, Gauge>,
     /// Documents that ended, by outcome: `complete` or `failed`.
     pub documents_ended: Family<OutcomeLabels, Counter>,
+    /// Documents under way that nobody worked on any more, and this process took up.
+    pub documents_taken_up: Counter,
+    /// Failed documents that were tried again.
+    pub documents_retried: Counter,
     /// Documents sent to OCR by outcome: `published`, `repeat` or the kind of the error.
     pub ocr_dispatches: Family<OutcomeLabels, Counter>,
     /// Deliveries of the OCR queue by outcome: `taken`, `too_late`, `noted`, `repeat`, `unusable`,
@@ -172,6 +176,12 @@ impl Default for Metrics {
             ),
             source_up: add(&mut registry, "source_up", "1 while a source answers, 0 while it is down"),
             documents_ended: add(&mut registry, "documents_ended", "Documents that ended, by outcome"),
+            documents_taken_up: add(
+                &mut registry,
+                "documents_taken_up",
+                "Documents under way that nobody worked on any more",
+            ),
+            documents_retried: add(&mut registry, "documents_retried", "Failed documents tried again"),
             ocr_dispatches: add(&mut registry, "ocr_dispatches", "Documents sent to OCR, by outcome"),
             ocr_deliveries: add(&mut registry, "ocr_deliveries", "Deliveries of the OCR queue, by outcome"),
             requests_refused: add(&mut registry, "requests_refused", "Answers that refused a request"),

@@ -48,9 +48,16 @@ pub(super) fn cure(error: &Error) -> Option<&'static str> {
     match error {
         Error::PermissionDenied { .. } => Some(DENIED),
         Error::Unauthenticated { .. } => Some("AWS_ACCESS_KEY_ID or AWS_SECRET_ACCESS_KEY is not right"),
+        _ if is_full(error) => Some("make room where STORAGE_URL leads to"),
         _ if has_no_route(error) => Some(NO_ROUTE),
         _ => None,
     }
+}
+
+/// Says whether there is no room for another file.
+pub(super) fn is_full(error: &Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(io_kind(error), Some(StorageFull | QuotaExceeded | FileTooLarge))
 }
 
 fn known_code(error: &Error) -> Option<(&'static str, &'static str)> {

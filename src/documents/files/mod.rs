@@ -89,6 +89,12 @@ impl FileError {
         }
     }
 
+    /// Says whether there is no room for another file.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        matches!(self, Self::Storage(error) if fault::is_full(error))
+    }
+
     /// Says whether another try may go better: the store failed, and did not refuse.
     #[must_use]
     pub const fn may_pass(&self) -> bool {

@@ -6,13 +6,13 @@ use backon::{ExponentialBuilder, Retryable};
 use bytes::Bytes;
 use tokio::{sync::SemaphorePermit, task::spawn_blocking};
 
-use super::{Shared, failure::Failure};
+use super::{Shared, failure::Failure, leases::silence, silence::SILENT_FOR, under_way::Entered};
 use crate::{
     documents::{
         Advance, DocumentStatus, FileError, StoreError, Upload,
         analysis::{Findings, analyze},
         matching::match_requirements,
-        ocr::{Delivery, DeliveryOutcome, OcrFailure, OcrOrder, OcrResult},
+        ocr::{Delivery, DeliveryOutcome, OcrFailure, OcrOrder, OcrResult, Receipt},
         text_layer::TextLayer,
     },
     event::{Id, ProgressEvent, Stage, StepStatus},
@@ -22,6 +22,8 @@ use crate::{
 const FLUSH_WITHIN: Duration = Duration::from_secs(2);
 /// Fewer letters than this in a whole document are no text layer.
 const LEAST_LETTERS: usize = 20;
+/// The reason where the fault is ours, and not the document's.
+const INTERNAL: &str = "internal";
 const PDF: &str = "application/pdf";
 
 /// One attempt at one document.
@@ -29,6 +31,8 @@ pub(super) struct Job {
     pub(super) shared: Arc<Shared>,
     pub(super) upload: Upload,
     pub(super) attempt: u32,
+    /// Its place among what this process works on.
+    pub(super) entered: Entered,
 }
 
 /// Where the text of a document comes from.
@@ -51,7 +55,7 @@ impl Job {
         let outcome = match self.read().await {
             Ok(Reading::Text(layer)) => self.run_post_ocr_pipeline(layer).await,
             // The document stays `ocr_processing` until the queue delivers.
-            Ok(Reading::Elsewhere) => return,
+            Ok(Reading::Elsewhere) => return self.leave_to_ocr().await,
             Err(reason) => Err(Failure { stage: Stage::OcrStarted, reason }),
         };
         self.end(outcome).await;
@@ -64,6 +68,39 @@ impl Job {
             Err(reason) => Err(Failure { stage: Stage::OcrStarted, reason }),
         };
         self.end(outcome).await;
+    }
+
+    /// Ends a document that stands where its deadline has passed, unless OCR has said a word after all.
+    pub(super) async fn end_silent(self, status: DocumentStatus) {
+        if status > DocumentStatus::OcrProcessing {
+            let stage = status.stage().unwrap_or(Stage::AnalysisStarted);
+            return self.fail(Failure { stage, reason: OcrFailure::Silent.reason() }).await;
+        }
+        let silence = silence(self.upload.document_id.clone(), self.attempt);
+        match self.record(&silence).await {
+            Ok(_) => self.run().await,
+            Err(reason) => self.fail(Failure { stage: Stage::OcrStarted, reason }).await,
+        }
+    }
+
+    async fn record(&self, delivery: &Delivery) -> Result<Receipt, &'static str> {
+        let lease = self.shared.lease();
+        retried(|| self.shared.store.record_delivery(delivery, &lease)).await
+    }
+
+    /// Nobody has to look at the document again until the word must have come.
+    async fn leave_to_ocr(&self) {
+        let _turn = self.shared.handovers.of(&self.upload.document_id).lock().await;
+        if self.entered.is_joined() {
+            return;
+        }
+        let lease = self.shared.lease_of(SILENT_FOR);
+        let rested = self.shared.store.rest(&self.upload.document_id, self.attempt, &lease).await;
+        if let Err(error) = rested {
+            // Once the lease has ended it is sent again, which changes nothing for ten minutes.
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "a document that was sent to OCR is taken up again");
+        }
     }
 
     async fn end(&self, outcome: Result<(), Failure>) {
@@ -105,7 +142,7 @@ impl Job {
             attempt: self.attempt,
             result: Some(OcrResult::Failed(OcrFailure::Unavailable)),
         };
-        match retried(|| self.shared.store.record_delivery(&refusal)).await?.outcome {
+        match self.record(&refusal).await?.outcome {
             DeliveryOutcome::Taken => Err(OcrFailure::Unavailable.reason()),
             _ => Ok(()),
         }
@@ -129,7 +166,7 @@ impl Job {
             Ok((None, _)) => Err("file_missing"),
             Err(error) => {
                 tracing::error!(kind = error.kind(), "a file could not be read");
-                Err("internal")
+                Err(INTERNAL)
             }
         }
     }
@@ -170,7 +207,7 @@ impl Job {
 
     async fn analyze(&self, text: String) -> Result<Findings, &'static str> {
         let _turn = self.turn().await;
-        spawn_blocking(move || analyze(&text)).await.map_err(|_| "internal")
+        spawn_blocking(move || analyze(&text)).await.map_err(|_| INTERNAL)
     }
 
     async fn run_matching(&self, findings: &Findings) -> Result<(), &'static str> {
@@ -185,6 +222,10 @@ impl Job {
     }
 
     async fn fail(&self, failure: Failure) {
+        if failure.reason == INTERNAL && !self.can_be_written().await {
+            tracing::warn!("a document is left until the store is back: its lease ends, and it is taken up");
+            return;
+        }
         let event = self.event(failure.stage, "failed").with_status(StepStatus::Failed);
         let event = event.with_detail(failure.words());
         self.shared.emitter.emit_progress(self.patient(), with_reason(event, failure.reason));
@@ -193,6 +234,12 @@ impl Job {
             tracing::error!(reason = failure.reason, "the end of a document could not be written");
         }
         self.shared.metrics.document_ended("failed");
+    }
+
+    /// Says whether the store would take the end of the document: what failed may be the store alone.
+    async fn can_be_written(&self) -> bool {
+        let (document, lease) = (self.upload.document_id.clone(), self.shared.lease());
+        self.shared.store.renew(&[document], &lease).await.is_ok()
     }
 
     async fn advance(&self, to: &Advance) -> Result<(), &'static str> {
@@ -234,7 +281,7 @@ async fn retried<T, F: Future<Output = Result<T, StoreError>>>(
 ) -> Result<T, &'static str> {
     call.retry(pauses()).await.map_err(|error| {
         tracing::error!(error = &error as &dyn std::error::Error, "the document store failed");
-        "internal"
+        INTERNAL
     })
 }
 

@@ -4,14 +4,11 @@ use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::Pipeline;
-use crate::documents::{
-    DocumentStatus, StoreError,
-    ocr::{Delivery, OcrFailure, OcrResult},
-};
+use super::{Pipeline, leases::silence};
+use crate::documents::{DocumentStatus, StoreError};
 
 /// After this long no word comes any more: the link to the file has ended, and the queue's own tries to call back.
-const SILENT_FOR: Duration = Duration::from_secs(3 * 3_600);
+pub(super) const SILENT_FOR: Duration = Duration::from_secs(3 * 3_600);
 /// How often it is looked for them. Too often: queries for nothing.
 const EVERY: Duration = Duration::from_secs(60);
 
@@ -44,14 +41,7 @@ impl Pipeline {
             if record.status != DocumentStatus::OcrProcessing || u128::from(record.updated_at) > since {
                 continue;
             }
-            // Claimed like any other word: several processes may look, and the queue may be about to call.
-            let silence = Delivery {
-                id: format!("{}.{}.silence", upload.document_id, record.attempt),
-                document_id: upload.document_id,
-                attempt: record.attempt,
-                result: Some(OcrResult::Failed(OcrFailure::Silent)),
-            };
-            self.take_delivery(silence).await?;
+            self.take_delivery(silence(upload.document_id, record.attempt)).await?;
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Advance, DocumentStore, StatusQuery, StatusSource, StoreError, Upload};
+use super::{Advance, DocumentStore, Lease, StatusQuery, StatusSource, StoreError, Upload};
 use crate::{
     cache::{Cache, Key},
     documents::{
@@ -91,8 +91,8 @@ impl DocumentStore for ForgetfulStore {
         self.inner.upload(document).await
     }
 
-    async fn confirm(&self, upload: &Upload) -> Result<bool, StoreError> {
-        let made = self.inner.confirm(upload).await;
+    async fn confirm(&self, upload: &Upload, lease: &Lease) -> Result<bool, StoreError> {
+        let made = self.inner.confirm(upload, lease).await;
         self.remember(upload).await;
         self.forget_checklist(upload.case_id.as_ref()).await;
         made
@@ -134,8 +134,34 @@ impl DocumentStore for ForgetfulStore {
         Ok(unfinished)
     }
 
-    async fn record_delivery(&self, delivery: &Delivery) -> Result<Receipt, StoreError> {
-        self.inner.record_delivery(delivery).await
+    async fn take_up(&self, lease: &Lease, most: u32) -> Result<Vec<(Upload, DocumentRecord)>, StoreError> {
+        let taken = self.inner.take_up(lease, most).await?;
+        for (upload, _) in &taken {
+            self.remember(upload).await;
+        }
+        Ok(taken)
+    }
+
+    async fn renew(&self, documents: &[Id], lease: &Lease) -> Result<(), StoreError> {
+        self.inner.renew(documents, lease).await
+    }
+
+    async fn release(&self, worker: &Id) -> Result<(), StoreError> {
+        self.inner.release(worker).await
+    }
+
+    async fn rest(&self, document: &Id, attempt: u32, lease: &Lease) -> Result<(), StoreError> {
+        self.inner.rest(document, attempt, lease).await
+    }
+
+    async fn retry(&self, document: &Id, lease: &Lease) -> Result<Option<u32>, StoreError> {
+        let attempt = self.inner.retry(document, lease).await;
+        self.forget_checklist(self.case_of(document).await.as_ref()).await;
+        attempt
+    }
+
+    async fn record_delivery(&self, delivery: &Delivery, lease: &Lease) -> Result<Receipt, StoreError> {
+        self.inner.record_delivery(delivery, lease).await
     }
 
     async fn ocr_result(&self, document: &Id, attempt: u32) -> Result<Option<OcrResult>, StoreError> {

@@ -7,7 +7,7 @@ mod postgres;
 mod rows;
 mod sqlite;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
@@ -74,11 +74,11 @@ pub trait DocumentStore: StatusSource {
     /// [`StoreError`] when the store does not answer.
     async fn upload(&self, document: &Id) -> Result<Option<Upload>, StoreError>;
 
-    /// Makes the document of an upload with status `uploaded`; false when it was there before.
+    /// Makes the document of an upload with status `uploaded`, under a lease; false when it was there before.
     ///
     /// # Errors
-    /// [`StoreError`] when the store does not answer.
-    async fn confirm(&self, upload: &Upload) -> Result<bool, StoreError>;
+    /// [`StoreError`] when the store does not answer; the document may be there then.
+    async fn confirm(&self, upload: &Upload, lease: &Lease) -> Result<bool, StoreError>;
 
     /// Reads one document.
     ///
@@ -116,14 +116,46 @@ pub trait DocumentStore: StatusSource {
     /// [`StoreError`] when the store does not answer.
     async fn unfinished(&self) -> Result<Vec<(Upload, DocumentRecord)>, StoreError>;
 
+    /// Takes the lease of at most `most` documents under way that nobody holds any more, and reads them.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    async fn take_up(&self, lease: &Lease, most: u32) -> Result<Vec<(Upload, DocumentRecord)>, StoreError>;
+
+    /// Makes the lease last again for those of `documents` that its worker still holds.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    async fn renew(&self, documents: &[Id], lease: &Lease) -> Result<(), StoreError>;
+
+    /// Lets go of all documents that `worker` holds.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    async fn release(&self, worker: &Id) -> Result<(), StoreError>;
+
+    /// Leaves a document that `lease` holds to OCR: nobody takes it up while the lease lasts, and nobody
+    /// holds it. Changes nothing once OCR has given its word.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    async fn rest(&self, document: &Id, attempt: u32, lease: &Lease) -> Result<(), StoreError>;
+
+    /// Makes the next attempt of a failed document with status `uploaded`, under a lease, and gives its
+    /// number; nothing when the document has not failed.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    async fn retry(&self, document: &Id, lease: &Lease) -> Result<Option<u32>, StoreError>;
+
     /// Records a delivery of the OCR queue and the result it may bring, in one step.
     ///
     /// Of an attempt the first result stands, and none comes once the text is there or the document
-    /// is over. A repeat changes nothing and is answered as before, for a week.
+    /// is over; with it comes the lease. A repeat changes nothing and is answered as before, for a week.
     ///
     /// # Errors
     /// [`StoreError`] when the store does not answer; nothing is recorded then.
-    async fn record_delivery(&self, delivery: &Delivery) -> Result<Receipt, StoreError>;
+    async fn record_delivery(&self, delivery: &Delivery, lease: &Lease) -> Result<Receipt, StoreError>;
 
     /// Reads what OCR said of an attempt, as long as the document is under way.
     ///
@@ -193,6 +225,15 @@ pub async fn migrate(url: &DatabaseUrl) -> Result<usize, StoreError> {
     }
 }
 
+/// Who works on a document, and how long nobody else does, unless it is renewed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// Names the process.
+    pub worker: Id,
+    /// How long it lasts from now on, by the clock of the store.
+    pub lasts: Duration,
+}
+
 /// A file that is about to come, or has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Upload {
@@ -256,4 +297,17 @@ pub enum StoreError {
     /// A row holds what this version does not know.
     #[error("the document store holds an unreadable {0}")]
     Unreadable(&'static str),
+}
+
+/// What a full disk is to SQLite (<https://www.sqlite.org/rescode.html#full>) and to Postgres
+/// (<https://www.postgresql.org/docs/current/errcodes-appendix.html>, `disk_full`).
+const FULL: [&str; 2] = ["13", "53100"];
+
+impl StoreError {
+    /// Says whether the database has no room for what was to be kept.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        let Self::Database(sqlx::Error::Database(error)) = self else { return false };
+        error.code().is_some_and(|code| FULL.contains(&&*code))
+    }
 }

@@ -1,5 +1,7 @@
 //! Rows as every database gives them, before their words and numbers are checked.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 use sqlx::FromRow;
 
@@ -115,6 +117,14 @@ impl UnfinishedRow {
     pub(super) fn read(self) -> Result<(Upload, DocumentRecord), StoreError> {
         Ok((self.upload.read()?, self.record.read()?))
     }
+
+    /// Reads what this version can read, the one that moved first at the beginning.
+    pub(super) fn read_all(rows: Vec<Self>) -> Result<Vec<(Upload, DocumentRecord)>, StoreError> {
+        let read = rows.into_iter().map(Self::read).filter_map(skip_unreadable);
+        let mut read = read.collect::<Result<Vec<_>, _>>()?;
+        read.sort_by_key(|(_, record)| record.updated_at);
+        Ok(read)
+    }
 }
 
 impl CaseDocumentRow {
@@ -157,6 +167,11 @@ pub(crate) fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
+/// Writes a time for a database, in milliseconds.
+pub(super) fn lasting(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+}
+
 fn unsigned(number: i64, column: &'static str) -> Result<u64, StoreError> {
     u64::try_from(number).map_err(|_| StoreError::Unreadable(column))
 }
@@ -169,12 +184,12 @@ fn optional_id(text: Option<&str>, column: &'static str) -> Result<Option<Id>, S
     text.map(|text| id(text, column)).transpose()
 }
 
-fn skip_unreadable<T>(record: Result<T, StoreError>) -> Option<Result<T, StoreError>> {
-    match record {
+fn skip_unreadable<T>(read: Result<T, StoreError>) -> Option<Result<T, StoreError>> {
+    match read {
         Err(StoreError::Unreadable(column)) => {
             tracing::warn!(column, "a document was left out: this version cannot read it");
             None
         }
-        record => Some(record),
+        read => Some(read),
     }
 }

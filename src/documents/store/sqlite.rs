@@ -1,5 +1,6 @@
 //! Documents in one SQLite file.
 
+mod lease;
 mod ocr;
 
 use std::{str::FromStr, time::Duration};
@@ -11,10 +12,12 @@ use sqlx::{
 };
 
 use super::{
-    Advance, Connections, DocumentStore, MOST_CASE_DOCUMENTS, NEWEST_DOCUMENTS, StatusQuery, StatusSource,
-    StoreError, Upload,
+    Advance, Connections, DocumentStore, Lease, MOST_CASE_DOCUMENTS, NEWEST_DOCUMENTS, StatusQuery,
+    StatusSource, StoreError, Upload,
     health::{HEALTH, HealthRow},
-    rows::{CASE_DOCUMENTS, CaseDocumentRow, RecordRow, RequirementRow, UnfinishedRow, UploadRow, signed},
+    rows::{
+        CASE_DOCUMENTS, CaseDocumentRow, RecordRow, RequirementRow, UnfinishedRow, UploadRow, lasting, signed,
+    },
 };
 use crate::{
     clock::Clock,
@@ -140,11 +143,12 @@ impl DocumentStore for SqliteStore {
         row.map(UploadRow::read).transpose()
     }
 
-    async fn confirm(&self, upload: &Upload) -> Result<bool, StoreError> {
+    async fn confirm(&self, upload: &Upload, lease: &Lease) -> Result<bool, StoreError> {
         let done = sqlx::query(
             "INSERT INTO documents (document_id, patient_id, filename, content_type, size, case_id, procedure_code,
-                                    status, rank, attempt, created_at, updated_at)
-             SELECT document_id, patient_id, filename, content_type, size, case_id, procedure_code, $2, $3, 1, $4, $4
+                                    status, rank, attempt, created_at, updated_at, worker, leased_until)
+             SELECT document_id, patient_id, filename, content_type, size, case_id, procedure_code, $2, $3, 1, $4, $4,
+                    $5, $4 + $6
              FROM uploads WHERE document_id = $1
              ON CONFLICT (document_id) DO NOTHING",
         )
@@ -152,6 +156,8 @@ impl DocumentStore for SqliteStore {
         .bind(DocumentStatus::Uploaded.as_str())
         .bind(DocumentStatus::Uploaded.rank())
         .bind(self.now())
+        .bind(lease.worker.as_str())
+        .bind(lasting(lease.lasts))
         .execute(&self.pool)
         .await?;
         Ok(done.rows_affected() == 1)
@@ -242,8 +248,28 @@ impl DocumentStore for SqliteStore {
         self.pool.close().await;
     }
 
-    async fn record_delivery(&self, delivery: &Delivery) -> Result<Receipt, StoreError> {
-        ocr::record(&self.pool, delivery, self.now()).await
+    async fn take_up(&self, lease: &Lease, most: u32) -> Result<Vec<(Upload, DocumentRecord)>, StoreError> {
+        lease::take_up(&self.pool, lease, most, self.now()).await
+    }
+
+    async fn renew(&self, documents: &[Id], lease: &Lease) -> Result<(), StoreError> {
+        lease::renew(&self.pool, documents, lease, self.now()).await
+    }
+
+    async fn release(&self, worker: &Id) -> Result<(), StoreError> {
+        lease::release(&self.pool, worker).await
+    }
+
+    async fn rest(&self, document: &Id, attempt: u32, lease: &Lease) -> Result<(), StoreError> {
+        lease::rest(&self.pool, (document, attempt), lease, self.now()).await
+    }
+
+    async fn retry(&self, document: &Id, lease: &Lease) -> Result<Option<u32>, StoreError> {
+        lease::retry(&self.pool, document, lease, self.now()).await
+    }
+
+    async fn record_delivery(&self, delivery: &Delivery, lease: &Lease) -> Result<Receipt, StoreError> {
+        ocr::record(&self.pool, delivery, lease, self.now()).await
     }
 
     async fn ocr_result(&self, document: &Id, attempt: u32) -> Result<Option<OcrResult>, StoreError> {

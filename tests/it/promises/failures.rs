@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     Message, Server, Viewer,
-    documents::{STAGES, confirm, fixture, put},
+    documents::{STAGES, confirm, fixture, put, read_named},
     half_upload::HalfUpload,
     viewer::names,
 };
@@ -64,6 +64,40 @@ async fn a_good_file_ends_as_complete_after_six_steps_in_order() {
         assert_eq!((update.name.as_str(), update.text("status").as_str()), ("document_update", "complete"));
         assert_eq!(done.data["documents"][0]["status"], "complete", "{file}");
     }
+}
+
+#[tokio::test]
+async fn a_file_that_is_gone_ends_its_document_with_a_reason() {
+    let server = Server::start(&[]);
+    let (document, _) = follow(&server, "encrypted.pdf").await;
+    std::fs::remove_file(server.folder.path().join("data/files").join(&document)).unwrap();
+
+    let retry = format!("/api/v1/documents/{document}/retry");
+    assert_eq!(status(server.post(&retry, &Value::Null)).await, 202);
+    let seen = read_named(&server, "p1", &document).await;
+
+    let end = &seen.last().unwrap().data["documents"][0];
+    assert_eq!((&end["status"], &end["reason"]), (&json!("failed"), &json!("file_missing")));
+}
+
+#[tokio::test]
+async fn a_folder_that_cannot_be_used_refuses_a_file_and_takes_it_once_it_can() {
+    let server = Server::start(&[]);
+    let files = server.folder.path().join("data/files");
+    let file = fixture("mri_knee.pdf");
+    let upload = presign(&server, file.len() as u64).await;
+    let url = upload["upload_url"].as_str().unwrap();
+
+    std::fs::remove_dir(&files).unwrap();
+    std::fs::write(&files, "no folder").unwrap();
+    let refused = server.put(url, file.clone()).send().await.unwrap();
+    std::fs::remove_file(&files).unwrap();
+    std::fs::create_dir(&files).unwrap();
+
+    assert_eq!(refused.status(), 503);
+    assert_eq!(refused.headers()["content-type"], "application/problem+json");
+    assert_eq!(status(server.put(url, file)).await, 200);
+    confirm(&server, upload["document_id"].as_str().unwrap()).await;
 }
 
 #[tokio::test]

@@ -89,6 +89,36 @@ async fn steps_come_while_postgres_is_down_and_work_under_way_ends_after_it() {
 }
 
 #[tokio::test]
+async fn an_outage_that_outlasts_every_try_fails_no_document() {
+    let mut postgres = Postgres::start();
+    let url = postgres.create("tidings").await;
+    let server = Server::start(&[("DATABASE_URL", &url), ("STATUS_INTERVAL_MS", "300")]);
+    let database = sqlx::PgPool::connect(&url).await.unwrap();
+    sqlx::raw_sql(HOLD_MOVES).execute(&database).await.unwrap();
+    let mut holding = database.acquire().await.unwrap();
+    sqlx::raw_sql("SELECT pg_advisory_lock(1)").execute(&mut *holding).await.unwrap();
+    let document = put(&server, "p1", "lab_report.pdf").await;
+    let mut viewer = Viewer::open(server.get(STREAM)).await;
+    viewer.until("connected").await;
+    confirm(&server, &document).await;
+    viewer.until("progress").await;
+
+    postgres.crash();
+    let mut seen = Vec::new();
+    let crashed = Instant::now();
+    while !server.log().contains("left until the store is back") {
+        assert!(crashed.elapsed() < Duration::from_secs(240), "{}", server.log());
+        seen.push(viewer.next().await.expect("the stream goes on"));
+    }
+    postgres.start_again();
+    let (rest, ended) = until_done_with(&mut viewer, &document).await;
+
+    seen.extend(rest);
+    assert_eq!(ended["status"], "complete");
+    assert!(seen.iter().all(|message| message.text("status") != "failed"), "{seen:?}");
+}
+
+#[tokio::test]
 async fn both_sources_go_down_and_come_back() {
     let mut postgres = Postgres::start();
     let mut redis = Redis::start();

@@ -95,6 +95,7 @@ async fn what_is_not_kept_here_is_said() {
     for refused in [
         server.post("/api/v1/uploads/presign", &upload),
         server.post("/api/v1/uploads/confirm", &json!({ "document_id": "l1" })),
+        server.post("/api/v1/documents/l1/retry", &Value::Null),
     ] {
         let answer = refused.send().await.unwrap();
         assert_eq!(answer.status(), 501);

@@ -12,6 +12,8 @@ mod checklist;
 
 mod messages;
 
+mod retry;
+
 mod tokens;
 
 mod webhooks;

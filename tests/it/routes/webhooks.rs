@@ -99,6 +99,28 @@ async fn another_attempt_s_delivery_is_too_late() {
 }
 
 #[tokio::test]
+async fn a_scan_that_failed_is_sent_and_read_again_as_the_next_attempt() {
+    let mut world = World::start().await;
+    let document = world.scan().await;
+    let failure = callback(500, 3, &json!({}));
+    assert_eq!(outcome(world.deliver(&failure_of(&document), &failure).await).await, "taken");
+    assert_eq!(world.end(&document).await.1.as_deref(), Some("ocr_failed"));
+
+    let retry = format!("/api/v1/documents/{document}/retry");
+    let answer = world.server.post(&retry, &json!(null)).send().await.unwrap();
+    assert_eq!(answer.status(), 202);
+    let sent = world.queue.next().await;
+    assert_eq!(sent.json()["attempt"], 2);
+    assert!(sent.header("Upstash-Callback").contains("attempt=2"), "{sent:?}");
+    assert_eq!(outcome(world.deliver(&callback_of(&document), &read()).await).await, "too_late");
+    assert_eq!(world.status(&document).await, "ocr_processing");
+    let second = callback_of(&document).replace("attempt=1", "attempt=2");
+    assert_eq!(outcome(world.deliver(&second, &read()).await).await, "taken");
+
+    assert_eq!(world.end(&document).await, ("complete".into(), None));
+}
+
+#[tokio::test]
 async fn a_callback_may_be_faster_than_the_answer_to_the_publish() {
     // The queue takes the message at once, but says so to nobody, and in the end refuses the repeats.
     let away = || (503, &[][..], "away".to_owned());

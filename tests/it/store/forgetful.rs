@@ -12,6 +12,8 @@ use tidings::{
     event::Id,
 };
 
+use super::suite::long;
+
 fn id(text: &str) -> Id {
     Id::parse(text).unwrap()
 }
@@ -49,7 +51,7 @@ impl Parts {
             procedure_code: Some(id("knee_replacement")),
         };
         self.store.announce(&upload).await.unwrap();
-        self.store.confirm(&upload).await.unwrap();
+        self.store.confirm(&upload, &long("wa")).await.unwrap();
         upload
     }
 
@@ -100,7 +102,7 @@ async fn a_write_that_finds_itself_done_drops_all_the_same() {
 
     // As after an answer that was lost: the first try is in the table, the second changes nothing.
     let second = parts.confirmed("d2").await;
-    assert!(!parts.forgetful.confirm(&second).await.unwrap());
+    assert!(!parts.forgetful.confirm(&second, &long("wa")).await.unwrap());
     assert_eq!(parts.checklist().await.documents.len(), 2);
     parts.store.advance(&id("d2"), 1, &Advance::Failed("internal")).await.unwrap();
     assert!(!parts.forgetful.advance(&id("d2"), 1, &Advance::Failed("internal")).await.unwrap());
@@ -114,7 +116,7 @@ async fn a_write_that_finds_itself_done_drops_all_the_same() {
 async fn a_write_that_failed_drops_all_the_same() {
     let parts = Parts::open().await;
     let upload = parts.confirmed("d1").await;
-    assert!(!parts.forgetful.confirm(&upload).await.unwrap(), "its case is known from here on");
+    assert!(!parts.forgetful.confirm(&upload, &long("wa")).await.unwrap(), "its case is known from here on");
     parts.checklist().await;
     parts.store.close().await;
 

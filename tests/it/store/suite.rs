@@ -1,8 +1,10 @@
 //! One suite over the contract: a database passes it unchanged.
 
+use std::time::Duration;
+
 use tidings::{
     documents::{
-        Advance, DocumentStatus, DocumentStore, MOST_CASE_DOCUMENTS, StatusQuery, Upload,
+        Advance, DocumentStatus, DocumentStore, Lease, MOST_CASE_DOCUMENTS, StatusQuery, Upload,
         analysis::{DocumentType, Findings},
         ocr::{Delivery, DeliveryOutcome, OcrFailure, OcrResult, Receipt},
     },
@@ -27,7 +29,21 @@ fn upload(document: &str, patient: &str) -> Upload {
 
 async fn confirmed(store: &dyn DocumentStore, document: &str, patient: &str) {
     store.announce(&upload(document, patient)).await.unwrap();
-    assert!(store.confirm(&upload(document, patient)).await.unwrap());
+    assert!(store.confirm(&upload(document, patient), &long("w0")).await.unwrap());
+}
+
+fn lease(worker: &str, lasts: Duration) -> Lease {
+    Lease { worker: id(worker), lasts }
+}
+
+/// A lease that does not end in a test.
+pub fn long(worker: &str) -> Lease {
+    lease(worker, Duration::from_secs(3_600))
+}
+
+/// A lease that has ended.
+fn over(worker: &str) -> Lease {
+    lease(worker, Duration::ZERO)
 }
 
 async fn status(store: &dyn DocumentStore, document: &str) -> DocumentStatus {
@@ -62,6 +78,13 @@ pub async fn run_all(store: &dyn DocumentStore) {
     deliveries_at_once_are_taken_once(store).await;
     a_delivery_that_comes_too_late_changes_nothing(store).await;
     what_ocr_read_is_dropped_when_the_document_ends(store).await;
+    what_somebody_works_on_is_not_taken_up(store).await;
+    what_is_left_is_taken_up_once(store).await;
+    only_the_holder_renews_and_lets_go(store).await;
+    what_is_over_is_not_taken_up(store).await;
+    what_ocr_has_rests_until_its_word_comes(store).await;
+    only_a_failed_document_is_tried_again_and_once(store).await;
+    another_attempt_starts_afresh(store).await;
 }
 
 async fn an_upload_is_read_as_it_was_announced(store: &dyn DocumentStore) {
@@ -76,7 +99,8 @@ async fn a_document_is_made_once(store: &dyn DocumentStore) {
     let upload = upload("b1", "pb");
     store.announce(&upload).await.unwrap();
 
-    let made = futures::future::join_all((0..8).map(|_| store.confirm(&upload))).await;
+    let made =
+        futures::future::join_all((0..8).map(|_| async { store.confirm(&upload, &long("w0")).await })).await;
 
     assert_eq!(made.into_iter().filter(|made| *made.as_ref().unwrap()).count(), 1);
     assert_eq!(status(store, "b1").await, DocumentStatus::Uploaded);
@@ -166,7 +190,7 @@ async fn confirmed_in(store: &dyn DocumentStore, document: &str, case: &str, pro
     let upload =
         Upload { case_id: Some(id(case)), procedure_code: procedure.map(id), ..upload(document, "pi") };
     store.announce(&upload).await.unwrap();
-    assert!(store.confirm(&upload).await.unwrap());
+    assert!(store.confirm(&upload, &long("wa")).await.unwrap());
 }
 
 async fn the_documents_of_a_case_are_read_newest_first(store: &dyn DocumentStore) {
@@ -206,7 +230,7 @@ async fn a_case_of_very_many_documents_is_read_in_part(store: &dyn DocumentStore
     for n in 0..=MOST_CASE_DOCUMENTS {
         let upload = Upload { case_id: Some(id("cl")), ..upload(&format!("l{n}"), "pl") };
         store.announce(&upload).await.unwrap();
-        store.confirm(&upload).await.unwrap();
+        store.confirm(&upload, &long("wa")).await.unwrap();
     }
 
     let read = store.case_documents(&id("cl")).await.unwrap();
@@ -281,7 +305,7 @@ fn delivery(name: &str, document: &str, result: Option<OcrResult>) -> Delivery {
 }
 
 async fn told(store: &dyn DocumentStore, delivery: &Delivery) -> (DeliveryOutcome, bool) {
-    let Receipt { outcome, is_repeat } = store.record_delivery(delivery).await.unwrap();
+    let Receipt { outcome, is_repeat } = store.record_delivery(delivery, &long("w0")).await.unwrap();
     (outcome, is_repeat)
 }
 
@@ -367,4 +391,129 @@ async fn what_ocr_read_is_dropped_when_the_document_ends(store: &dyn DocumentSto
         let late = delivery(&format!("{document}.b"), document, Some(text("x")));
         assert_eq!(told(store, &late).await.0, DeliveryOutcome::TooLate);
     }
+}
+
+/// Takes up all that is left; gives those of `documents`, and who had them with which attempt.
+async fn taken_up(store: &dyn DocumentStore, lease: &Lease, documents: &[&str]) -> Vec<String> {
+    let taken = store.take_up(lease, 1_000).await.unwrap();
+    let taken = taken.iter().map(|(upload, _)| upload.document_id.to_string());
+    let mut taken: Vec<_> = taken.filter(|document| documents.contains(&document.as_str())).collect();
+    taken.sort();
+    taken
+}
+
+async fn leased(store: &dyn DocumentStore, document: &str, lease: &Lease) {
+    store.announce(&upload(document, "pu")).await.unwrap();
+    assert!(store.confirm(&upload(document, "pu"), lease).await.unwrap());
+}
+
+async fn what_somebody_works_on_is_not_taken_up(store: &dyn DocumentStore) {
+    leased(store, "u1", &long("wa")).await;
+    leased(store, "u2", &over("wa")).await;
+
+    let taken = store.take_up(&long("wb"), 1_000).await.unwrap();
+
+    let (taken, record) = taken.iter().find(|(taken, _)| taken.patient_id == id("pu")).unwrap();
+    assert_eq!(*taken, upload("u2", "pu"));
+    assert_eq!((record.status, record.attempt), (DocumentStatus::Uploaded, 1));
+    assert!(taken_up(store, &long("wc"), &["u1", "u2"]).await.is_empty(), "now wb works on it");
+}
+
+async fn what_is_left_is_taken_up_once(store: &dyn DocumentStore) {
+    let names: Vec<_> = (0..12).map(|n| format!("v{n}")).collect();
+    for name in &names {
+        leased(store, name, &over("wa")).await;
+    }
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    let first = store.take_up(&long("wb"), 3).await.unwrap();
+    assert_eq!(first.len(), 3, "no more than was asked for");
+
+    let workers = ["wc", "wd", "we", "wf"].map(long);
+    let taken = futures::future::join_all(workers.iter().map(|lease| taken_up(store, lease, &names))).await;
+
+    let first = first.iter().map(|(upload, _)| upload.document_id.to_string());
+    let mut all: Vec<_> = taken.into_iter().flatten().chain(first).collect();
+    all.sort();
+    let mut names: Vec<_> = names.into_iter().map(str::to_owned).collect();
+    names.sort();
+    assert_eq!(all, names, "each of them by one");
+}
+
+async fn only_the_holder_renews_and_lets_go(store: &dyn DocumentStore) {
+    for document in ["w1", "w2", "w3"] {
+        leased(store, document, &over("wa")).await;
+    }
+
+    store.renew(&["w1", "w2"].map(id), &long("wa")).await.unwrap();
+    store.renew(&[id("w3")], &long("wb")).await.unwrap();
+    assert_eq!(taken_up(store, &long("wb"), &["w1", "w2", "w3"]).await, ["w3"]);
+    store.release(&id("wa")).await.unwrap();
+    store.renew(&["w1", "w2"].map(id), &long("wa")).await.unwrap();
+
+    assert_eq!(taken_up(store, &long("wc"), &["w1", "w2", "w3"]).await, ["w1", "w2"]);
+}
+
+async fn what_is_over_is_not_taken_up(store: &dyn DocumentStore) {
+    for (document, end) in [("x1", Advance::Complete(Vec::new())), ("x2", Advance::Failed("internal"))] {
+        leased(store, document, &over("wa")).await;
+        store.advance(&id(document), 1, &end).await.unwrap();
+    }
+
+    assert!(taken_up(store, &long("wb"), &["x1", "x2"]).await.is_empty());
+}
+
+async fn what_ocr_has_rests_until_its_word_comes(store: &dyn DocumentStore) {
+    for document in ["y1", "y2", "y3", "y4"] {
+        leased(store, document, &over("wa")).await;
+        store.advance(&id(document), 1, &Advance::To(DocumentStatus::OcrProcessing)).await.unwrap();
+    }
+    let word = |document: &str| delivery(&format!("{document}.a"), document, Some(text("x")));
+
+    // y1 waits for its word; the word on y2 came to another process before; y3 was never ours.
+    store.rest(&id("y1"), 1, &long("wa")).await.unwrap();
+    store.record_delivery(&word("y2"), &over("wb")).await.unwrap();
+    store.rest(&id("y2"), 1, &long("wb")).await.unwrap();
+    store.rest(&id("y3"), 1, &long("wb")).await.unwrap();
+    store.rest(&id("y4"), 2, &long("wa")).await.unwrap();
+    assert_eq!(taken_up(store, &long("wc"), &["y1", "y2", "y3", "y4"]).await, ["y2", "y3", "y4"]);
+
+    store.release(&id("wa")).await.unwrap();
+    store.renew(&[id("y1")], &over("wa")).await.unwrap();
+    assert!(taken_up(store, &long("wc"), &["y1"]).await.is_empty(), "it rests, whoever ends");
+    store.record_delivery(&word("y1"), &over("wb")).await.unwrap();
+    assert_eq!(taken_up(store, &long("wc"), &["y1"]).await, ["y1"], "wb took it, and ended");
+}
+
+async fn only_a_failed_document_is_tried_again_and_once(store: &dyn DocumentStore) {
+    confirmed(store, "ra1", "pra").await;
+    confirmed(store, "ra2", "pra").await;
+    let retry = async |document: &str| store.retry(&id(document), &long("w0")).await.unwrap();
+
+    assert_eq!(retry("nobody-s").await, None);
+    assert_eq!(retry("ra1").await, None, "it is under way");
+    store.advance(&id("ra1"), 1, &Advance::Complete(Vec::new())).await.unwrap();
+    assert_eq!(retry("ra1").await, None, "it went well");
+    store.advance(&id("ra2"), 1, &Advance::Failed("encrypted")).await.unwrap();
+    let retried = futures::future::join_all((0..8).map(|_| retry("ra2"))).await;
+
+    let mut attempts: Vec<_> = retried.into_iter().flatten().collect();
+    assert_eq!(attempts.pop(), Some(2));
+    assert!(attempts.is_empty());
+}
+
+async fn another_attempt_starts_afresh(store: &dyn DocumentStore) {
+    confirmed(store, "rb1", "prb").await;
+    store.advance(&id("rb1"), 1, &Advance::To(DocumentStatus::OcrProcessing)).await.unwrap();
+    store.advance(&id("rb1"), 1, &Advance::Failed("ocr_failed")).await.unwrap();
+    let failed = store.document(&id("rb1")).await.unwrap().unwrap();
+
+    store.retry(&id("rb1"), &over("wa")).await.unwrap();
+
+    let retried = store.document(&id("rb1")).await.unwrap().unwrap();
+    assert_eq!((retried.status, retried.reason, retried.attempt), (DocumentStatus::Uploaded, None, 2));
+    assert!(retried.updated_at > failed.updated_at);
+    assert!(!store.advance(&id("rb1"), 1, &Advance::Failed("internal")).await.unwrap(), "a straggler");
+    let late = delivery("rb1.a", "rb1", Some(text("x")));
+    assert_eq!(told(store, &late).await.0, DeliveryOutcome::TooLate);
+    assert_eq!(taken_up(store, &long("wb"), &["rb1"]).await, ["rb1"]);
 }

@@ -2,6 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader},
+    path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     time::Duration,
 };
@@ -32,8 +33,30 @@ impl Server {
 
     /// Starts a server in a folder that an earlier one may have used.
     pub fn start_in(folder: TempDir, environment: &[(&str, &str)]) -> Self {
+        Self::start_as(Command::new(env!("CARGO_BIN_EXE_tidings")), folder, environment)
+    }
+
+    /// Starts a server whose database and files share a disk of this size, which only it sees.
+    pub fn start_on_small_disk(bytes: u32, environment: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("data")).unwrap();
+        let mount = format!("mount -t tmpfs -o size={bytes} tmpfs data && exec \"$0\"");
+        let mut command = Command::new("unshare");
+        // Whoever is not root may mount where it is root: in a namespace of its own.
+        command.arg(if nix::unistd::geteuid().is_root() { "--mount" } else { "--map-root-user" });
+        command.args(["--mount", "sh", "-c", &mount, env!("CARGO_BIN_EXE_tidings")]);
+        Self::start_as(command, folder, environment)
+    }
+
+    /// The folder of its database and files as the server sees it.
+    pub fn data(&self) -> PathBuf {
+        let folder = self.folder.path().join("data");
+        Path::new(&format!("/proc/{}/root", self.pid())).join(folder.strip_prefix("/").unwrap())
+    }
+
+    fn start_as(mut command: Command, folder: TempDir, environment: &[(&str, &str)]) -> Self {
         let log = std::fs::File::options().create(true).append(true).open(folder.path().join("log")).unwrap();
-        let mut process = Command::new(env!("CARGO_BIN_EXE_tidings"))
+        let mut process = command
             .current_dir(folder.path())
             .env_clear()
             .env("PORT", "0")

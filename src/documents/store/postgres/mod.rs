@@ -1,5 +1,6 @@
 //! Documents in Postgres, also behind a pooler in transaction mode.
 
+mod lease;
 mod migrations;
 mod ocr;
 mod sessions;
@@ -12,10 +13,12 @@ pub use self::status_sql::{StatusSql, StatusSqlError, StatusSqlSettings};
 
 pub(crate) use self::sessions::Sessions;
 use super::{
-    Advance, Connections, DocumentStore, MOST_CASE_DOCUMENTS, NEWEST_DOCUMENTS, StatusQuery, StatusSource,
-    StoreError, Upload,
+    Advance, Connections, DocumentStore, Lease, MOST_CASE_DOCUMENTS, NEWEST_DOCUMENTS, StatusQuery,
+    StatusSource, StoreError, Upload,
     health::{HEALTH, HealthRow},
-    rows::{CASE_DOCUMENTS, CaseDocumentRow, RecordRow, RequirementRow, UnfinishedRow, UploadRow, signed},
+    rows::{
+        CASE_DOCUMENTS, CaseDocumentRow, RecordRow, RequirementRow, UnfinishedRow, UploadRow, lasting, signed,
+    },
 };
 use crate::{
     clock::Clock,
@@ -123,18 +126,21 @@ impl DocumentStore for PostgresStore {
         self.sessions.read(upload).await?.pop().map(UploadRow::read).transpose()
     }
 
-    async fn confirm(&self, upload: &Upload) -> Result<bool, StoreError> {
+    async fn confirm(&self, upload: &Upload, lease: &Lease) -> Result<bool, StoreError> {
         let insert = sqlx::query(
             "INSERT INTO documents (document_id, patient_id, filename, content_type, size, case_id, procedure_code,
-                                    status, rank, attempt, created_at, updated_at)
-             SELECT document_id, patient_id, filename, content_type, size, case_id, procedure_code, $2, $3, 1, $4, $4
+                                    status, rank, attempt, created_at, updated_at, worker, leased_until)
+             SELECT document_id, patient_id, filename, content_type, size, case_id, procedure_code, $2, $3, 1, $4, $4,
+                    $5, (extract(epoch FROM clock_timestamp()) * 1000)::bigint + $6
              FROM uploads WHERE document_id = $1
              ON CONFLICT (document_id) DO NOTHING",
         )
         .bind(upload.document_id.as_str())
         .bind(DocumentStatus::Uploaded.as_str())
         .bind(DocumentStatus::Uploaded.rank())
-        .bind(self.now());
+        .bind(self.now())
+        .bind(lease.worker.as_str())
+        .bind(lasting(lease.lasts));
         Ok(self.sessions.write(insert).await? == 1)
     }
 
@@ -208,8 +214,28 @@ impl DocumentStore for PostgresStore {
         self.sessions.read(unfinished).await?.into_iter().map(UnfinishedRow::read).collect()
     }
 
-    async fn record_delivery(&self, delivery: &Delivery) -> Result<Receipt, StoreError> {
-        ocr::record(&self.sessions, delivery, self.now()).await
+    async fn take_up(&self, lease: &Lease, most: u32) -> Result<Vec<(Upload, DocumentRecord)>, StoreError> {
+        lease::take_up(&self.sessions, lease, most).await
+    }
+
+    async fn renew(&self, documents: &[Id], lease: &Lease) -> Result<(), StoreError> {
+        lease::renew(&self.sessions, documents, lease).await
+    }
+
+    async fn release(&self, worker: &Id) -> Result<(), StoreError> {
+        lease::release(&self.sessions, worker).await
+    }
+
+    async fn rest(&self, document: &Id, attempt: u32, lease: &Lease) -> Result<(), StoreError> {
+        lease::rest(&self.sessions, (document, attempt), lease).await
+    }
+
+    async fn retry(&self, document: &Id, lease: &Lease) -> Result<Option<u32>, StoreError> {
+        lease::retry(&self.sessions, document, lease, self.clock.milliseconds()).await
+    }
+
+    async fn record_delivery(&self, delivery: &Delivery, lease: &Lease) -> Result<Receipt, StoreError> {
+        ocr::record(&self.sessions, delivery, lease, self.now()).await
     }
 
     async fn ocr_result(&self, document: &Id, attempt: u32) -> Result<Option<OcrResult>, StoreError> {

@@ -1,6 +1,6 @@
 //! What OCR says, and which deliveries said it; each in one statement.
 
-use super::{Sessions, signed};
+use super::{Lease, Sessions, lasting, signed};
 use crate::{
     documents::{
         DocumentStatus, StoreError,
@@ -10,8 +10,8 @@ use crate::{
     event::Id,
 };
 
-/// Takes the word, if there is one to take, then records the delivery with what became of it. A move of
-/// the document that is on its way is waited for: what has ended takes no word.
+/// Takes the word, if there is one to take, and with it the lease, then records the delivery with what
+/// became of it. A move of the document that is on its way is waited for: what has ended takes no word.
 ///
 /// A delivery that comes twice at once waits for the first, and then finds neither its own row nor, in
 /// its older view of the table, the first one's: no row at all is worth another look.
@@ -23,7 +23,11 @@ WITH word AS (
           AND NOT EXISTS (SELECT FROM ocr_deliveries WHERE delivery_id = $1)
     FOR NO KEY UPDATE
     ON CONFLICT (document_id, attempt) DO NOTHING
-    RETURNING TRUE
+    RETURNING document_id
+), leased AS (
+    UPDATE documents
+    SET worker = $11, leased_until = (extract(epoch FROM clock_timestamp()) * 1000)::bigint + $12
+    WHERE document_id IN (SELECT document_id FROM word) AND attempt = $3
 ), outcome (word) AS (
     SELECT CASE WHEN NOT $4 THEN 'noted' WHEN EXISTS (SELECT FROM word) THEN 'taken' ELSE 'too_late' END
 ), recorded AS (
@@ -44,6 +48,7 @@ const LOOKS: usize = 2;
 pub(super) async fn record(
     sessions: &Sessions,
     delivery: &Delivery,
+    lease: &Lease,
     now: i64,
 ) -> Result<Receipt, StoreError> {
     let (failure, text, pages) = match &delivery.result {
@@ -64,7 +69,9 @@ pub(super) async fn record(
             .bind(i64::from(pages))
             .bind(now)
             .bind(DocumentStatus::OcrProcessing.rank())
-            .bind(now - DELIVERIES_KEPT_FOR);
+            .bind(now - DELIVERIES_KEPT_FOR)
+            .bind(lease.worker.as_str())
+            .bind(lasting(lease.lasts));
         if let Some((outcome, is_repeat)) = sessions.write_and_read(statement).await?.pop() {
             let outcome = DeliveryOutcome::of_name(&outcome).ok_or(StoreError::Unreadable("outcome"))?;
             return Ok(Receipt { outcome, is_repeat });

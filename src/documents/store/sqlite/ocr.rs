@@ -2,6 +2,7 @@
 
 use sqlx::{Row, SqliteConnection, SqlitePool, sqlite::SqliteRow};
 
+use super::{Lease, lasting};
 use crate::{
     documents::{
         DocumentStatus, StoreError,
@@ -12,7 +13,12 @@ use crate::{
 };
 
 /// Records a delivery and what it says, in one transaction.
-pub(super) async fn record(pool: &SqlitePool, delivery: &Delivery, now: i64) -> Result<Receipt, StoreError> {
+pub(super) async fn record(
+    pool: &SqlitePool,
+    delivery: &Delivery,
+    lease: &Lease,
+    now: i64,
+) -> Result<Receipt, StoreError> {
     let mut transaction = pool.begin().await?;
     // A write first: SQLite then waits for other writers, and never has to give up half-way.
     if !insert_delivery(&mut transaction, delivery, now).await? {
@@ -25,6 +31,7 @@ pub(super) async fn record(pool: &SqlitePool, delivery: &Delivery, now: i64) -> 
     let outcome = match &delivery.result {
         None => DeliveryOutcome::Noted,
         Some(result) if insert_result(&mut transaction, delivery, result, now).await? => {
+            lease_to(&mut transaction, &delivery.document_id, lease, now).await?;
             DeliveryOutcome::Taken
         }
         Some(_) => DeliveryOutcome::TooLate,
@@ -130,6 +137,21 @@ async fn insert_result(
     .execute(connection)
     .await?;
     Ok(done.rows_affected() == 1)
+}
+
+async fn lease_to(
+    connection: &mut SqliteConnection,
+    document: &Id,
+    lease: &Lease,
+    now: i64,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE documents SET worker = $2, leased_until = $3 WHERE document_id = $1")
+        .bind(document.as_str())
+        .bind(lease.worker.as_str())
+        .bind(now.saturating_add(lasting(lease.lasts)))
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 fn read_pages(row: &SqliteRow) -> Result<u32, StoreError> {

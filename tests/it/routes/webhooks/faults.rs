@@ -1,6 +1,6 @@
 //! Wrong clocks, crashes and a locked database.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
 use tidings::{
@@ -13,8 +13,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::world::{TEXT, WITHIN, World, callback, callback_of, outcome, read};
 use crate::support::{
-    Server, Viewer,
-    documents::{confirm, put},
+    Database, Server, Viewer,
+    documents::{confirm, put, read_named},
     ocr::{OcrEnvironment, Relay},
     queue::Destination,
 };
@@ -42,7 +42,8 @@ async fn a_server_whose_clock_is_behind_is_tried_again_and_the_log_names_the_clo
         current_key: DEVELOPMENT_KEYS[0].into(),
         next_key: DEVELOPMENT_KEYS[1].into(),
         time_scale: 0.001,
-        clock: clock_off_by(90),
+        // Whole seconds are told, and one may be cut: 94 and 95 both begin with 9.
+        clock: clock_off_by(95),
     };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let queue = format!("http://{}", listener.local_addr().unwrap());
@@ -121,6 +122,41 @@ async fn a_crash_right_after_a_callback_was_taken_loses_nothing() {
     }
     assert!(world.server.log().contains("took up documents"), "no crash fell into the work");
     assert!(world.counts("repeat", 4).await);
+}
+
+#[tokio::test]
+async fn what_an_instance_took_and_could_not_work_on_is_ended_by_another() {
+    let database = Database::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    let files = format!("file://{}", folder.path().display());
+    let shared = [("DATABASE_URL", database.url.as_str()), ("STORAGE_URL", files.as_str())];
+    let mut world = World::with(&shared).await;
+    let pairs = [&world.environment.pairs()[..], &shared].concat();
+    let second = Server::start(&pairs);
+    let document = world.scan().await;
+    let rests = format!(
+        "SELECT count(*) FROM documents WHERE document_id = '{document}' AND worker IS NULL
+         AND leased_until > (extract(epoch FROM now()) + 3600) * 1000"
+    );
+    let is_at_rest = async { while database.number(&rests).await == 0 {} };
+    timeout(WITHIN, is_at_rest).await.expect("the scan is left to OCR");
+    database
+        .run(
+            "CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS
+                 $$ BEGIN RAISE EXCEPTION 'held'; END $$;
+             CREATE TRIGGER hold BEFORE UPDATE OF status ON documents FOR EACH ROW EXECUTE FUNCTION hold()",
+        )
+        .await;
+
+    assert_eq!(outcome(world.deliver(&callback_of(&document), &read()).await).await, "taken");
+    let World { server, queue: _queue, environment: _ } = world;
+    server.crash();
+    let killed = Instant::now();
+    database.run("DROP TRIGGER hold ON documents").await;
+    let seen = timeout(WITHIN, read_named(&second, "p1", &document)).await.expect("it ends");
+
+    assert_eq!(seen.last().unwrap().data["documents"][0]["status"], "complete");
+    println!("ended {:?} after the kill", killed.elapsed());
 }
 
 #[tokio::test]

@@ -33,15 +33,24 @@ pub(super) struct World {
 
 impl World {
     pub(super) async fn start() -> Self {
-        let taken = || (201, &[][..], r#"{"messageId":"msg_1"}"#.to_owned());
-        Self::over((0..20).map(|_| taken()).collect()).await
+        Self::with(&[]).await
     }
 
     /// Starts a server over a queue that answers so.
     pub(super) async fn over(answers: Vec<Scripted>) -> Self {
+        Self::over_with(answers, &[]).await
+    }
+
+    /// Starts a server that has more set than the queue.
+    pub(super) async fn with(settings: &[(&str, &str)]) -> Self {
+        let taken = || (201, &[][..], r#"{"messageId":"msg_1"}"#.to_owned());
+        Self::over_with((0..20).map(|_| taken()).collect(), settings).await
+    }
+
+    async fn over_with(answers: Vec<Scripted>, settings: &[(&str, &str)]) -> Self {
         let queue = Destination::answering(answers).await;
         let environment = OcrEnvironment::new(&queue.url, "http://127.0.0.1:1/read", PUBLIC);
-        let server = Server::start(&environment.pairs());
+        let server = Server::start(&[&environment.pairs()[..], settings].concat());
         Self { server, queue, environment }
     }
 

@@ -24,8 +24,8 @@ use crate::{
         ocr::{Delivery, OcrResult, Receipt},
         status::{DocumentRecord, DocumentStatus},
         store::{
-            Advance, DatabaseUrl, DocumentStore, NEWEST_DOCUMENTS, StatusQuery, StatusSource, StoreError,
-            Upload, rows::signed,
+            Advance, DatabaseUrl, DocumentStore, Lease, NEWEST_DOCUMENTS, StatusQuery, StatusSource,
+            StoreError, Upload, rows::signed,
         },
     },
     event::Id,
@@ -198,7 +198,7 @@ impl DocumentStore for StatusSql {
         Err(StoreError::KeptElsewhere)
     }
 
-    async fn confirm(&self, _: &Upload) -> Result<bool, StoreError> {
+    async fn confirm(&self, _: &Upload, _: &Lease) -> Result<bool, StoreError> {
         Err(StoreError::KeptElsewhere)
     }
 
@@ -226,7 +226,27 @@ impl DocumentStore for StatusSql {
         Ok(Vec::new())
     }
 
-    async fn record_delivery(&self, _: &Delivery) -> Result<Receipt, StoreError> {
+    async fn take_up(&self, _: &Lease, _: u32) -> Result<Vec<(Upload, DocumentRecord)>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn renew(&self, _: &[Id], _: &Lease) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn release(&self, _: &Id) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn rest(&self, _: &Id, _: u32, _: &Lease) -> Result<(), StoreError> {
+        Err(StoreError::KeptElsewhere)
+    }
+
+    async fn retry(&self, _: &Id, _: &Lease) -> Result<Option<u32>, StoreError> {
+        Err(StoreError::KeptElsewhere)
+    }
+
+    async fn record_delivery(&self, _: &Delivery, _: &Lease) -> Result<Receipt, StoreError> {
         Err(StoreError::KeptElsewhere)
     }
 
