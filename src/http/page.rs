@@ -1,4 +1,6 @@
-//! The page on `/`, built into the binary.
+//! The page on `/` and the client it stands on, built into the binary.
+
+mod client;
 
 use axum::{
     extract::{Path, State},
@@ -10,6 +12,7 @@ use super::Shared;
 
 const HTML: &str = "text/html; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
+const PLAIN: &str = "text/plain; charset=utf-8";
 const STYLE: &str = "text/css; charset=utf-8";
 /// The page loads its own files and talks to its own host only; uploads may go to one more.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; \
@@ -51,7 +54,12 @@ pub(super) async fn file(Path(wanted): Path<String>) -> Response {
 
 /// Gives the client module.
 pub(super) async fn client() -> Response {
-    give(SCRIPT, include_str!("page/tidings.js"))
+    give(SCRIPT, &client::MODULE)
+}
+
+/// Gives the types of the client module.
+pub(super) async fn client_types() -> Response {
+    give(PLAIN, client::TYPES)
 }
 
 fn give(media_type: &'static str, text: &'static str) -> Response {

@@ -39,7 +39,7 @@ function openStream() {
     onState: changeState,
     onEvent: noteEvent,
     onRepeat: () => (window.tidings.doubled += 1),
-    onToken: keepToken,
+    onTokenRenewed: keepToken,
   });
 }
 

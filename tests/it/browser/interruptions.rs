@@ -107,7 +107,7 @@ async fn last_connected(browser: &Browser, field: &str) -> String {
 }
 
 /// A free port below those the system gives away, so that nobody takes it while the server is down.
-fn port_of_its_own() -> u16 {
+pub(super) fn port_of_its_own() -> u16 {
     let first = 20_000 + u16::try_from(std::process::id() % 10_000).unwrap();
     (first..32_000).find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
 }
