@@ -34,7 +34,7 @@ async fn a_cut_in_mid_stream_loses_no_event_and_shows_none_twice() {
     wait_for_done(&browser).await;
 
     assert_eq!(kept(&browser, "received").await, json!(sent));
-    assert_eq!(kept(&browser, "doubled").await, 0);
+    assert_eq!(kept(&browser, "repeats").await, 0);
     assert_eq!(stages_received(&browser).await, STAGES);
     let percents = recorded_percents(&browser).await;
     assert!(percents.is_sorted() && percents.len() > 3, "{percents:?}");

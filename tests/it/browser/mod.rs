@@ -1,9 +1,12 @@
 //! What a person sees: the page in a real browser, against the real server.
 
+mod access;
 mod bucket;
 mod client;
+mod eta;
 mod interruptions;
 mod looks;
 mod outages;
 mod page;
+mod proof;
 mod uploads;

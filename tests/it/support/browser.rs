@@ -136,6 +136,8 @@ impl Browser {
         }
         let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/screenshots");
         fs::create_dir_all(&folder).unwrap();
+        // Bars have slid to where they go.
+        tokio::time::sleep(Duration::from_millis(600)).await;
         let picture = self.driver.screenshot_as_png().await.unwrap();
         fs::write(folder.join(format!("{name}.png")), picture).unwrap();
     }

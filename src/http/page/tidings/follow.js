@@ -6,6 +6,8 @@ export { readProblem } from './problem.js';
 
 /** @typedef {import('../tidings.d.ts')} Tidings */
 
+const CHAT_TYPES = ['token', 'message', 'agent_joined', 'typing', 'answer_done'];
+
 /** @type {Tidings['followDocuments']} */
 export function followDocuments(options) {
   const { patientId, documentIds = [], follow = false } = options;
@@ -22,12 +24,12 @@ export function followDocuments(options) {
 
 /** @type {Tidings['followChat']} */
 export function followChat(options) {
-  const { caseId } = options;
+  const { caseId, events = [] } = options;
   return new Stream(options, {
     path: `/api/v1/cases/${encodeURIComponent(caseId)}/chat/stream`,
-    query: withEvents([], options.events),
+    query: withEvents([], events),
     channel: `chat:${caseId}`,
-    types: ['token', 'message', 'agent_joined', 'typing', 'answer_done'],
+    types: [...new Set([...CHAT_TYPES, ...events])],
     // A message may come from the log and from the store.
     single: ['message'],
   });
