@@ -106,7 +106,7 @@ export class Stream {
   }
 
   comeBack() {
-    if (!this.isAway) return;
+    if (!this.isAway || this.shown === 'closed') return;
     this.isAway = false;
     if (this.state !== 'connecting') this.show('reconnecting');
     this.join();
@@ -229,6 +229,8 @@ export class Stream {
     if (!told) return this.catchUp();
     // What came meanwhile has gone on from where the question was asked.
     if (asked !== this.lastEventId) return;
+    // An own connection goes on from a cursor that is left behind now.
+    if (told.length > 0) this.disconnect();
     if (!this.connection) this.show(state, info);
     for (const event of told) this.take(event);
   }
