@@ -3,7 +3,7 @@
 import { readProblem } from './problem.js';
 
 const LONGEST_MARGIN_MS = 300_000;
-const SHORTEST_MARGIN_MS = 15_000;
+const SHORTEST_MARGIN_MS = 20_000;
 const BETWEEN_TRIES_MS = 5_000;
 const REFUSALS = [400, 401, 403, 404];
 

@@ -23,7 +23,7 @@ async fn a_token_is_renewed_before_it_ends_and_the_stream_goes_on() {
     let browser = Browser::start().await;
     open_empty(&browser, &server.url).await;
     // Streams end 10 s before the token does: it is renewed earlier.
-    follow(&browser, &json!({ "token": lasting(18), "tokenTtlSeconds": 20 })).await;
+    follow(&browser, &json!({ "token": lasting(30), "tokenTtlSeconds": 30 })).await;
     wait_for_state(&browser, "live").await;
     let mut sent = emit_steps(&server, 2).await;
 
