@@ -1,4 +1,6 @@
-//! The page on `/`, built into the binary.
+//! The page on `/` and the client it stands on, built into the binary.
+
+mod client;
 
 use axum::{
     extract::{Path, State},
@@ -10,21 +12,25 @@ use super::Shared;
 
 const HTML: &str = "text/html; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
+const PLAIN: &str = "text/plain; charset=utf-8";
 const STYLE: &str = "text/css; charset=utf-8";
 /// The page loads its own files and talks to its own host only; uploads may go to one more.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'; connect-src 'self'";
 
 /// What the page is made of: name, media type, text.
-const FILES: [(&str, &str, &str); 10] = [
+const FILES: [(&str, &str, &str); 13] = [
     ("page.css", STYLE, include_str!("page/page.css")),
     ("page.js", SCRIPT, include_str!("page/page.js")),
+    ("announcement.js", SCRIPT, include_str!("page/announcement.js")),
     ("card.js", SCRIPT, include_str!("page/card.js")),
     ("connection.js", SCRIPT, include_str!("page/connection.js")),
+    ("eta.js", SCRIPT, include_str!("page/eta.js")),
     ("list.js", SCRIPT, include_str!("page/list.js")),
     ("log.js", SCRIPT, include_str!("page/log.js")),
     ("patient.js", SCRIPT, include_str!("page/patient.js")),
     ("progress.js", SCRIPT, include_str!("page/progress.js")),
+    ("proof.js", SCRIPT, include_str!("page/proof.js")),
     ("request.js", SCRIPT, include_str!("page/request.js")),
     ("upload.js", SCRIPT, include_str!("page/upload.js")),
 ];
@@ -51,7 +57,12 @@ pub(super) async fn file(Path(wanted): Path<String>) -> Response {
 
 /// Gives the client module.
 pub(super) async fn client() -> Response {
-    give(SCRIPT, include_str!("page/tidings.js"))
+    give(SCRIPT, &client::MODULE)
+}
+
+/// Gives the types of the client module.
+pub(super) async fn client_types() -> Response {
+    give(PLAIN, client::TYPES)
 }
 
 fn give(media_type: &'static str, text: &'static str) -> Response {

@@ -37,7 +37,8 @@ pub fn router(parts: Parts) -> Router {
         .route("/api/v1/tokens", post(tokens::issue))
         .route("/", get(page::index))
         .route("/page/{file}", get(page::file))
-        .route("/tidings.js", get(page::client));
+        .route("/tidings.js", get(page::client))
+        .route("/tidings.d.ts", get(page::client_types));
 
     let service = Router::new()
         .route("/api/v1/progress", post(progress::publish))

@@ -1,5 +1,6 @@
 // One document on the page.
 
+import { etaInWords } from './eta.js';
 import { STEPS, freshAttempt, phaseOf, stepState } from './progress.js';
 
 const STATUS_WORDS = {
@@ -18,8 +19,8 @@ const REASON_WORDS = {
   encrypted: 'The file is protected by a password. Remove the password and upload it again.',
   unreadable: 'The file could not be opened. It may be damaged: please upload a fresh copy.',
   not_a_pdf: 'The file is not what its name says. Please upload a real PDF.',
-  no_pages: 'The document has no pages.',
-  too_complex: 'The document is too complex to be read automatically. Fewer pages at a time may help.',
+  no_pages: 'The document has no pages. Please upload the whole document.',
+  too_complex: 'The document is too complex to be read automatically. Please upload fewer pages at a time.',
   needs_ocr: 'The document is a picture without text, and text recognition is not available here.',
   no_text: 'No text was found in the document. A sharper scan may help.',
   ocr_failed: 'The text in the picture could not be read. A sharper scan may help.',
@@ -47,9 +48,14 @@ export function render(card) {
   setText(node, '.filename', title);
   setText(node, '.status', STATUS_WORDS[status] ?? status);
   setText(node, '.detail', card.detail);
+  renderEta(card);
   renderBar(card, title);
   renderFailure(card);
   [...node.querySelector('.steps').children].forEach((step, index) => renderStep(card, step, index));
+}
+
+export function renderEta(card) {
+  setText(card.node, '.eta', phaseOf(card) === 'active' ? etaInWords(card) : '');
 }
 
 // Until the server has given a document its id, the card goes by a symbol.
@@ -82,9 +88,10 @@ function renderFailure(card) {
 }
 
 function reasonInWords(reason) {
-  if (!reason) return 'The document could not be processed.';
+  if (!reason) return 'The document could not be processed. Please upload it again later.';
   if (Object.hasOwn(REASON_WORDS, reason)) return REASON_WORDS[reason];
-  return /^[a-z0-9_]+$/.test(reason) ? `The document could not be processed (${reason}).` : reason;
+  const isCode = /^[a-z0-9_]+$/.test(reason);
+  return isCode ? `The document could not be processed (${reason}). Please upload it again later.` : reason;
 }
 
 function renderStep(card, node, index) {

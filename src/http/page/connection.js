@@ -1,5 +1,6 @@
 // The line that says whether the page is live, and which parts behind the server are.
 
+import { announce } from './announcement.js';
 import { inWords } from './request.js';
 
 const CONNECTION_WORDS = {
@@ -12,15 +13,21 @@ const CONNECTION_WORDS = {
 // What tells of each step as it comes; all others tell the outcome.
 const LIVE_SOURCES = ['memory', 'redis'];
 
+const OFFLINE_WORDS = 'This device is offline. The page goes on as soon as it is back.';
+
 const stateLine = document.getElementById('connection-state');
 const heartbeatLine = document.getElementById('heartbeat');
+const holderLine = document.getElementById('holder');
 const sourceList = document.getElementById('sources');
 const notice = document.getElementById('notice');
 const sources = new Map();
 let connection = { state: 'connecting' };
 let lastSignAt;
+let holdsConnection = () => true;
 
-export function startConnection() {
+/** Shows the connection; `holds` says whether it is this tab's own. */
+export function startConnection({ holds }) {
+  holdsConnection = holds;
   setInterval(showLastSign, 1_000);
 }
 
@@ -30,6 +37,7 @@ export function noteSignOfLife() {
 }
 
 export function showConnection(state, { reason, problem }) {
+  tellOfChange(connection.state, state);
   connection = { state, reason, problem };
   stateLine.dataset.state = state;
   stateLine.textContent = CONNECTION_WORDS[state];
@@ -50,6 +58,19 @@ export function showSource({ source, state }) {
 function showLastSign() {
   const seconds = Math.max(0, Math.round((Date.now() - lastSignAt) / 1_000));
   heartbeatLine.textContent = lastSignAt ? `last heartbeat ${seconds} s ago` : '';
+  holderLine.textContent = lastSignAt ? holderInWords() : '';
+}
+
+function holderInWords() {
+  return holdsConnection() ? 'through this tab' : 'through another tab';
+}
+
+// Only what a person would wonder about: a connection that is lost, and one that is back.
+function tellOfChange(from, to) {
+  const isLost = to === 'stalled' || (to === 'reconnecting' && from === 'live');
+  if (isLost) announce('connection', 'Connection lost.');
+  if (to === 'live' && from !== 'connecting') announce('connection', 'Connected again.');
+  if (to === 'closed') announce('connection', 'Not connected.');
 }
 
 function showSources() {
@@ -73,7 +94,9 @@ function showNotice() {
 function connectionNotice() {
   const { state, reason, problem } = connection;
   if (problem) return inWords(problem);
+  if (reason === 'cut') return '';
   if (state === 'stalled') return 'Nothing has been heard from the server for a while. Trying again shortly.';
+  if (state === 'reconnecting' && !navigator.onLine) return OFFLINE_WORDS;
   if (reason === 'overloaded') return 'The server is busy. The page comes back by itself.';
   return '';
 }

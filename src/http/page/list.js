@@ -1,21 +1,22 @@
 // The documents of the patient, newest first, and the lines above them.
 
-import { newCard, render } from './card.js';
+import { announce } from './announcement.js';
+import { newCard, render, renderEta } from './card.js';
 import { followedPatient } from './patient.js';
 import { isSettled, phaseOf } from './progress.js';
 import { getJson } from './request.js';
 
-const ANNOUNCING_DELAY_MS = 1_000;
+const ETA_INTERVAL_MS = 1_000;
 const NAMES_DELAY_MS = 300;
 
 const byKey = new Map();
 const place = document.getElementById('cards');
 const summary = document.getElementById('summary');
-const announcement = document.getElementById('announcement');
 const finishedLine = document.getElementById('finished');
 const finishedText = document.getElementById('finished-text');
-let announcing;
 let namesTimer;
+
+setInterval(() => cards().forEach(renderEta), ETA_INTERVAL_MS);
 
 export function cards() {
   return [...byKey.values()];
@@ -52,6 +53,7 @@ export function forgetCards(isForgotten) {
 
 export function showCard(card) {
   render(card);
+  noteOutcome(card);
   if (!isSettled(card)) showFinished(false);
   showSummary();
 }
@@ -67,15 +69,16 @@ export function showSummary() {
   const words = summaryInWords();
   if (summary.textContent === words) return;
   summary.textContent = words;
-  announce();
+  announce('summary', words);
 }
 
-// At most one sentence in a while, so that a screen reader is not talked over.
-function announce() {
-  announcing ??= setTimeout(() => {
-    announcing = undefined;
-    announcement.textContent = summary.textContent;
-  }, ANNOUNCING_DELAY_MS);
+// What became of a document is said by its name; the steps on the way there are not.
+function noteOutcome(card) {
+  const phase = phaseOf(card);
+  const isNews = card.toldPhase && card.toldPhase !== phase;
+  card.toldPhase = phase;
+  if (!isNews || !isSettled(card)) return;
+  announce(card, `${card.filename || 'A document'}: ${phase}.`);
 }
 
 function summaryInWords() {

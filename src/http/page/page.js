@@ -2,6 +2,7 @@ import { followDocuments } from '/tidings.js';
 import { appendToLog } from './log.js';
 import { cardFor, cards, forgetCards, showCard, showFinished, showSummary } from './list.js';
 import { noteSignOfLife, showConnection, showSource, startConnection } from './connection.js';
+import { forgetReceived, noteReceived, proveAfterCut, receivedIds, startProof } from './proof.js';
 import { startUploads, showProblems } from './upload.js';
 import { applyOutcome, applyProgress, isSettled, restartIfOtherAttempt } from './progress.js';
 import { followedPatient, startPatient } from './patient.js';
@@ -10,9 +11,16 @@ import { currentToken, keepToken } from './request.js';
 let stream;
 let uploadToken = '';
 
-window.tidings = { received: [], doubled: 0 };
+// For whoever looks into the page from its console.
+window.tidings = {
+  repeats: 0,
+  get received() {
+    return receivedIds();
+  },
+};
 
-startConnection();
+startConnection({ holds: () => stream?.leads ?? true });
+startProof({ cutStream: (duration) => stream.reconnect(duration) });
 startPatient(changePatient);
 startUploads({ onConfirmed: watchWith });
 openStream();
@@ -21,6 +29,7 @@ function changePatient() {
   forgetCards(() => true);
   showProblems([]);
   showFinished(false);
+  forgetReceived();
   openStream();
 }
 
@@ -38,13 +47,13 @@ function openStream() {
     onDone: receiveDone,
     onState: changeState,
     onEvent: noteEvent,
-    onRepeat: () => (window.tidings.doubled += 1),
-    onToken: keepToken,
+    onRepeat: () => (window.tidings.repeats += 1),
+    onTokenRenewed: keepToken,
   });
 }
 
 function noteEvent(type, data, id) {
-  if (data.event_id) window.tidings.received.push(data.event_id);
+  noteReceived(type, data, id);
   if (type === 'heartbeat' || type === 'connected') noteSignOfLife();
   appendToLog(type, data, id);
 }
@@ -79,6 +88,7 @@ function receiveDone({ documents = [] }) {
 
 function changeState(state, info) {
   showConnection(state, info);
+  if (state === 'live') proveAfterCut(followedPatient());
   if (state === 'closed' && info.reason === 'refused') openWithUploadToken();
 }
 

@@ -1,5 +1,7 @@
 // What is known of a document. Events and snapshots may come in any order; nothing moves backwards.
 
+import { takeEta } from './eta.js';
+
 // The names are those of the server, so that a reload changes no word.
 export const STEPS = [
   { stage: 'upload_received', name: 'We have your document', completes: true, status: 'uploaded' },
@@ -20,6 +22,7 @@ export function freshAttempt(attempt) {
     furthestDone: false,
     failedStep: -1,
     detail: '',
+    eta: null,
     reason: '',
     steps: STEPS.map(({ name }) => ({ name, at: null })),
   };
@@ -40,6 +43,7 @@ export function applyProgress(card, event) {
   raisePercent(card, event.percent);
   // An event replayed after the snapshot fills in its time and changes nothing else.
   if (index >= card.furthest) card.detail = event.detail ?? '';
+  if (index >= card.furthest) takeEta(card, event);
   if (status === 'failed') return fail(card, Math.max(index, card.furthest), reasonOf(event));
   if (card.status === 'failed') {
     if (!goesOn) return;
@@ -53,6 +57,7 @@ export function applyOutcome(card, entry) {
   if (!entersAttempt(card, entry)) return;
   noteStepTimes(card, entry.steps);
   raisePercent(card, entry.percent);
+  if (entry.eta_seconds) takeEta(card, entry);
   const told = STEPS.findIndex(({ stage }) => stage === entry.stage);
   if (told >= 0) advance(card, told, STEPS[told].completes);
   if (entry.status === 'failed') return fail(card, stepUnderWay(card), reasonOf(entry));

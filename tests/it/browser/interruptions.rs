@@ -34,7 +34,7 @@ async fn a_cut_in_mid_stream_loses_no_event_and_shows_none_twice() {
     wait_for_done(&browser).await;
 
     assert_eq!(kept(&browser, "received").await, json!(sent));
-    assert_eq!(kept(&browser, "doubled").await, 0);
+    assert_eq!(kept(&browser, "repeats").await, 0);
     assert_eq!(stages_received(&browser).await, STAGES);
     let percents = recorded_percents(&browser).await;
     assert!(percents.is_sorted() && percents.len() > 3, "{percents:?}");
@@ -107,7 +107,7 @@ async fn last_connected(browser: &Browser, field: &str) -> String {
 }
 
 /// A free port below those the system gives away, so that nobody takes it while the server is down.
-fn port_of_its_own() -> u16 {
+pub(super) fn port_of_its_own() -> u16 {
     let first = 20_000 + u16::try_from(std::process::id() % 10_000).unwrap();
     (first..32_000).find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
 }

@@ -1,10 +1,10 @@
 //! The page on other screens.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     browser::page::{choose_all, open_live, wait_for_cards},
-    support::{Browser, Server},
+    support::{Browser, Server, documents::STAGES},
 };
 
 #[tokio::test]
@@ -44,6 +44,53 @@ async fn on_a_dark_system_the_page_is_dark() {
     browser.picture("dark").await;
     browser.run("document.querySelector('.cards').scrollIntoView()").await;
     browser.picture("dark-cards").await;
+}
+
+#[tokio::test]
+async fn documents_in_all_their_states_stand_side_by_side() {
+    let server = Server::start(&[("HEARTBEAT_INTERVAL_MS", "500")]);
+    let browser = Browser::start().await;
+    browser.become_phone(1_040, 1_310).await;
+    open_live(&browser, &server.url).await;
+    choose_all(&browser, &["encrypted.pdf", "discharge_summary.pdf", "mri_knee.pdf"]).await;
+    wait_for_cards(&browser, "complete", 2).await;
+    wait_for_cards(&browser, "failed", 1).await;
+    // One of them is worked on once more, as slowly as in life.
+    let document =
+        browser.run("return document.querySelector('.card[data-status=complete]').dataset.documentId").await;
+    work_again(&server, &document, STAGES[0], 10, json!(null)).await;
+    work_again(&server, &document, STAGES[1], 20, json!("page 1 of 5")).await;
+    wait_for_cards(&browser, "ocr_processing", 1).await;
+    browser.run("document.getElementById('cut').click()").await;
+    for (page, percent) in [(2, 26), (3, 32), (4, 38)] {
+        work_again(&server, &document, STAGES[1], percent, json!(format!("page {page} of 5"))).await;
+    }
+    browser.wait_until("document.getElementById('proof').innerText.endsWith('lost 0, doubled 0.')").await;
+
+    assert_eq!(
+        browser.run("return document.getElementById('summary').innerText").await,
+        "3 documents: 1 in progress, 1 complete, 1 failed."
+    );
+    let line =
+        browser.run("return document.querySelector('.card[data-phase=active] .bar-line').innerText").await;
+    let line = line.as_str().unwrap();
+    assert!(line.starts_with("page 4 of 5") && line.contains(" left") && line.ends_with("38 %"), "{line}");
+    browser.picture("page").await;
+    browser.prefer("prefers-color-scheme", "dark").await;
+    browser.picture("page-dark").await;
+    browser.become_phone(360, 740).await;
+    assert_eq!(browser.run("return document.documentElement.scrollWidth").await, 360);
+    browser.picture("page-phone").await;
+    browser.run("document.querySelector('.card').scrollIntoView()").await;
+    browser.picture("page-phone-cards").await;
+}
+
+async fn work_again(server: &Server, document: &Value, stage: &str, percent: u8, detail: Value) {
+    let body = json!({
+        "patient_id": "demo", "document_id": document, "attempt": 2, "stage": stage, "percent": percent,
+        "detail": detail, "eta_seconds": [25, 40],
+    });
+    assert_eq!(server.post("/api/v1/progress", &body).send().await.unwrap().status(), 202);
 }
 
 /// How light a colour of the page is: the sum of its parts.

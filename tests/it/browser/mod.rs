@@ -1,10 +1,13 @@
 //! What a person sees: the page in a real browser, against the real server.
 
+mod access;
 mod bucket;
 mod client;
+mod eta;
 mod interruptions;
 mod looks;
 mod ocr;
 mod outages;
 pub mod page;
+mod proof;
 mod uploads;

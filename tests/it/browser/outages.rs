@@ -80,6 +80,6 @@ async fn two_tabs_at_each_of_two_instances_all_see_every_step_once() {
         wait_for_cards(&browser, "complete", 1).await;
         assert_eq!(steps(&browser).await, first_done(6));
         assert_eq!(stages_received(&browser).await, STAGES);
-        assert_eq!(kept(&browser, "doubled").await, json!(0));
+        assert_eq!(kept(&browser, "repeats").await, json!(0));
     }
 }

@@ -29,7 +29,7 @@ async fn an_upload_is_seen_step_by_step_also_in_a_tab_that_did_not_upload() {
         assert_eq!(steps(&browser).await, first_done(6));
         assert_eq!(stages_received(&browser).await, STAGES);
         assert_eq!(browser.run("return document.querySelector('.card').dataset.percent").await, "100");
-        assert_eq!(kept(&browser, "doubled").await, 0);
+        assert_eq!(kept(&browser, "repeats").await, 0);
         browser.picture("uploaded").await;
     }
 }

@@ -103,6 +103,19 @@ impl Browser {
         self.ask("Emulation.setDeviceMetricsOverride", screen).await;
     }
 
+    /// Ends the process of the tab.
+    pub async fn crash_tab(&self) {
+        let command = DevTools(json!({ "cmd": "Page.crash", "params": {} }));
+        // Nobody is left to answer.
+        let _ = self.driver.cmd(DriverCommand::ExtensionCommand(Box::new(command))).await;
+    }
+
+    /// Stops the scripts of the tab, as a browser does with tabs out of sight, or lets them go on.
+    pub async fn freeze(&self, frozen: bool) {
+        let state = if frozen { "frozen" } else { "active" };
+        self.ask("Page.setWebLifecycleState", json!({ "state": state })).await;
+    }
+
     /// Sets a media feature, as the person's system would.
     pub async fn prefer(&self, feature: &str, value: &str) {
         let features = json!({ "features": [{ "name": feature, "value": value }] });
@@ -123,6 +136,8 @@ impl Browser {
         }
         let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/screenshots");
         fs::create_dir_all(&folder).unwrap();
+        // Bars have slid to where they go.
+        tokio::time::sleep(Duration::from_millis(600)).await;
         let picture = self.driver.screenshot_as_png().await.unwrap();
         fs::write(folder.join(format!("{name}.png")), picture).unwrap();
     }

@@ -1,0 +1,173 @@
+//! Tabs that are hidden, frozen or kept for later, and servers that go away meanwhile.
+
+use serde_json::json;
+use thirtyfour::WindowHandle;
+
+use super::{BEATS, emit_steps, follow, open_empty, received, wait_for_received, wait_for_state};
+use crate::support::{Browser, Server};
+
+async fn follow_here(browser: &Browser, url: &str) {
+    open_empty(browser, url).await;
+    follow(browser, &json!({ "follow": true })).await;
+    wait_for_state(browser, "live").await;
+}
+
+async fn new_tab(browser: &Browser) -> WindowHandle {
+    let tab = browser.driver.new_tab().await.unwrap();
+    browser.driver.switch_to_window(tab.clone()).await.unwrap();
+    tab
+}
+
+async fn go_to(browser: &Browser, tab: &WindowHandle) {
+    browser.driver.switch_to_window(tab.clone()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_page_taken_back_from_the_cache_has_missed_nothing() {
+    let server = Server::start(&BEATS);
+    let browser = Browser::start().await;
+    follow_here(&browser, &server.url).await;
+    let mut sent = emit_steps(&server, 3).await;
+    wait_for_received(&browser, 3).await;
+    browser.run("addEventListener('pageshow', ({ persisted }) => (window.wasKept = persisted))").await;
+
+    browser.open(&format!("{}/healthz", server.url)).await;
+    sent.extend(emit_steps(&server, 3).await);
+    browser.driver.back().await.unwrap();
+    wait_for_received(&browser, 6).await;
+
+    assert_eq!(
+        browser.run("return window.wasKept").await,
+        true,
+        "the module keeps the page out of the cache"
+    );
+    assert_eq!(received(&browser).await, sent);
+    wait_for_state(&browser, "live").await;
+}
+
+#[tokio::test]
+async fn a_page_taken_back_meets_another_tab_that_has_led_meanwhile() {
+    let server = Server::start(&BEATS);
+    let browser = Browser::start().await;
+    follow_here(&browser, &server.url).await;
+    let first = browser.driver.window().await.unwrap();
+    let mut sent = emit_steps(&server, 3).await;
+    wait_for_received(&browser, 3).await;
+
+    browser.open(&format!("{}/healthz", server.url)).await;
+    sent.extend(emit_steps(&server, 3).await);
+    let second = new_tab(&browser).await;
+    follow_here(&browser, &server.url).await;
+    assert_eq!(browser.run("return following.leads").await, true);
+    sent.extend(emit_steps(&server, 2).await);
+    wait_for_received(&browser, 2).await;
+    go_to(&browser, &first).await;
+    browser.driver.back().await.unwrap();
+    wait_for_received(&browser, 8).await;
+    sent.extend(emit_steps(&server, 2).await);
+    wait_for_received(&browser, 10).await;
+
+    assert_eq!(received(&browser).await, sent);
+    browser.wait_until("!following.connection && following.state === 'live'").await;
+    go_to(&browser, &second).await;
+    wait_for_received(&browser, 4).await;
+    assert_eq!(received(&browser).await, sent[6..]);
+}
+
+#[tokio::test]
+async fn a_frozen_leader_hands_over_and_comes_back_as_a_follower() {
+    let server = Server::start(&BEATS);
+    let browser = Browser::start().await;
+    follow_here(&browser, &server.url).await;
+    let first = browser.driver.window().await.unwrap();
+    let second = new_tab(&browser).await;
+    follow_here(&browser, &server.url).await;
+    let mut sent = emit_steps(&server, 3).await;
+
+    go_to(&browser, &first).await;
+    wait_for_received(&browser, 3).await;
+    browser.freeze(true).await;
+    go_to(&browser, &second).await;
+    browser.wait_until("following.leads").await;
+    sent.extend(emit_steps(&server, 4).await);
+    wait_for_received(&browser, 7).await;
+    go_to(&browser, &first).await;
+    browser.freeze(false).await;
+    wait_for_received(&browser, 7).await;
+
+    assert_eq!(received(&browser).await, sent);
+    wait_for_state(&browser, "live").await;
+    assert_eq!(browser.run("return following.leads").await, false);
+    go_to(&browser, &second).await;
+    assert_eq!(received(&browser).await, sent);
+}
+
+#[tokio::test]
+async fn the_lead_is_taken_from_a_tab_that_says_nothing_any_more() {
+    let server = Server::start(&BEATS);
+    let browser = Browser::start().await;
+    follow_here(&browser, &server.url).await;
+    let first = browser.driver.window().await.unwrap();
+    let second = new_tab(&browser).await;
+    follow_here(&browser, &server.url).await;
+    let mut sent = emit_steps(&server, 3).await;
+    wait_for_received(&browser, 3).await;
+
+    // No event tells of it: its scripts get no turn until two heartbeats and more have gone by unheard.
+    go_to(&browser, &first).await;
+    let block = "setTimeout(() => { const end = Date.now() + 10_000; while (Date.now() < end); }, 200)";
+    browser.run(block).await;
+    go_to(&browser, &second).await;
+    browser.wait_until("following.leads && following.state === 'live'").await;
+    sent.extend(emit_steps(&server, 3).await);
+    wait_for_received(&browser, 6).await;
+
+    assert_eq!(received(&browser).await, sent);
+    assert_eq!(browser.run("return states.includes('stalled')").await, true);
+    go_to(&browser, &first).await;
+    wait_for_received(&browser, 6).await;
+    browser.wait_until("!following.leads && following.state === 'live'").await;
+    assert_eq!(received(&browser).await, sent);
+}
+
+#[tokio::test]
+async fn a_network_that_comes_back_is_used_at_once() {
+    let server = Server::start(&[]);
+    let browser = Browser::start().await;
+    follow_here(&browser, &server.url).await;
+    browser.run("following.reconnect(3600_000)").await;
+    let sent = emit_steps(&server, 2).await;
+
+    browser.run("dispatchEvent(new Event('online'))").await;
+    wait_for_received(&browser, 2).await;
+
+    assert_eq!(received(&browser).await, sent);
+}
+
+#[tokio::test]
+async fn tabs_outlive_a_restart_of_the_server() {
+    let port = crate::browser::interruptions::port_of_its_own().to_string();
+    let environment = [("PORT", port.as_str()), ("HEARTBEAT_INTERVAL_MS", "500")];
+    let server = Server::start(&environment);
+    let browser = Browser::start().await;
+    follow_here(&browser, &server.url).await;
+    let first = browser.driver.window().await.unwrap();
+    let second = new_tab(&browser).await;
+    follow_here(&browser, &server.url).await;
+
+    let folder = server.crash();
+    wait_for_state(&browser, "reconnecting").await;
+    let server = Server::start_in(folder, &environment);
+
+    for tab in [&first, &second] {
+        go_to(&browser, tab).await;
+        wait_for_state(&browser, "live").await;
+        browser.run("received.length = 0").await;
+    }
+    let sent = emit_steps(&server, 3).await;
+    for tab in [&first, &second] {
+        go_to(&browser, tab).await;
+        wait_for_received(&browser, 3).await;
+        assert_eq!(received(&browser).await, sent);
+    }
+}

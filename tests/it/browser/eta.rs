@@ -1,0 +1,41 @@
+//! How long it will take still, where the server knows.
+
+use serde_json::json;
+
+use crate::{
+    browser::page::open_live,
+    support::{
+        Browser, Server,
+        documents::{STAGES, emit},
+    },
+};
+
+const SHOWN: &str = "document.querySelector('.card .eta')?.innerText";
+
+async fn emit_with_eta(server: &Server, stage: &str, eta: serde_json::Value) {
+    let body = json!({ "patient_id": "demo", "document_id": "d1", "stage": stage, "eta_seconds": eta });
+    assert_eq!(server.post("/api/v1/progress", &body).send().await.unwrap().status(), 202);
+}
+
+#[tokio::test]
+async fn it_is_shown_while_the_server_gives_it_and_counts_down() {
+    let server = Server::start(&[]);
+    let browser = Browser::start().await;
+    open_live(&browser, &server.url).await;
+
+    emit_with_eta(&server, STAGES[1], json!([600, 900])).await;
+    browser.wait_until(&format!("{SHOWN} === 'about 10–15 min left'")).await;
+    browser.picture("eta").await;
+    emit_with_eta(&server, STAGES[2], json!([30, 60])).await;
+    browser.wait_until(&format!("/^about \\d+–\\d+ s left$/.test({SHOWN})")).await;
+    let first = browser.run(&format!("return {SHOWN}")).await;
+    browser.wait_until(&format!("{SHOWN} !== {first}")).await;
+    emit_with_eta(&server, STAGES[3], json!([0, 1])).await;
+    browser.wait_until(&format!("{SHOWN} === 'a little longer than usual'")).await;
+
+    emit(&server, "demo", "d1", STAGES[4]).await;
+    browser.wait_until(&format!("{SHOWN} === ''")).await;
+    emit_with_eta(&server, STAGES[5], json!([5, 9])).await;
+    browser.wait_until("document.querySelector('.card').dataset.status === 'complete'").await;
+    assert_eq!(browser.run(&format!("return {SHOWN}")).await, "");
+}
