@@ -1,9 +1,10 @@
 //! Tests against real parts: one binary, so that it is linked once.
 //!
-//! `broker` and `store` are the suites every backend passes; `stream` holds the seams, with paused clocks;
+//! `analysis` measures what is found; `broker` and `store` are the suites every backend passes; `stream` holds the seams, with paused clocks;
 //! `files` puts them into a bucket; `routes` goes by URL, `promises` by what users were told, `browser` by what a person sees;
 //! `upstash` speaks to a server in Upstash's place.
 
+mod analysis;
 mod broker;
 mod browser;
 mod files;

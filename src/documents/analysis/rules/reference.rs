@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::Flag;
+use crate::documents::analysis::Flag;
 
 /// Holds the pieces that the patterns of values are made of.
 #[derive(Debug)]
@@ -54,11 +54,11 @@ fn number() -> &'static str {
 /// Returns the pieces, all of them to be read without regard to case.
 pub fn patterns() -> Patterns {
     let number = number();
-    let amount = "(?:mg|mcg|[uµμ]g|ng|pg|g|[munpµμ]?mol|m?eq|[muµμ]?iu|[muµμk]|cells|copies)";
-    let volume = "(?:dl|[muµμ]l|l|cumm|mm3|hpf|g|mmol)";
+    let amount = "(?:mg|mcg|[uµμ]g|ng|pg|gm|g|[munpµμ]?mol|m?eq|[kmuµμ]?iu|[muµμk]|cells|copies)";
+    let volume = "(?:dl|100ml|[muµμn]l|l|cumm|mm3|hpf|g|mmol|mol)";
     let count = r"(?:x\s?)?10(?:\s?[\^*e]\s?\d{1,2}|[⁰¹²³⁴⁵⁶⁷⁸⁹]{1,2})\s?/\s?(?:[muµμ]?l)\b";
     let cleared = r"ml/min(?:\s?/\s?1[.,]73\s?m(?:\^?2|²))?";
-    let plain = r"(?:mosm/kg|mm/hr?|seconds|secs?|s|fl|pg)\b";
+    let plain = r"(?:mosm/kg|mmhg|kpa|mm/hr?|mm/1h|seconds|secs?|s|fl|pg)\b";
     Patterns {
         number: number.to_owned(),
         flag: r"(?:(?:hh?|ll?|high|low)\b|[↑↓])".to_owned(),
@@ -69,8 +69,50 @@ pub fn patterns() -> Patterns {
     }
 }
 
+/// Says how a document writes fractions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Notation {
+    /// `1,234.5`
+    #[default]
+    Point,
+    /// `1.234,5`
+    Comma,
+}
+
+static FRACTION: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?:^|[^\d.,])\d{1,5}([.,])\d{1,2}(?:[^\d.,/-]|[.,]\s|$)").expect("the pattern is fixed")
+});
+
+impl Notation {
+    /// Tells from the fractions of a text that can be read one way only.
+    pub fn of(text: &str) -> Self {
+        let commas = FRACTION.captures_iter(text).map(|parts| u32::from(&parts[1] == ","));
+        let (count, commas) = commas.fold((0, 0), |(count, sum), comma| (count + 1, sum + comma));
+        if 2 * commas > count { Self::Comma } else { Self::Point }
+    }
+
+    /// Reads a number: in the comma notation points part thousands.
+    pub fn parse(self, digits: &str) -> Option<f64> {
+        let last_dot = digits.rfind('.').filter(|at| digits.len() - at == 4);
+        let parts_thousands =
+            last_dot.is_some() && !digits.starts_with('0') || digits.find('.') < digits.find(',');
+        if self == Self::Comma && digits.contains('.') && parts_thousands {
+            return digits.replace('.', "").replace(',', ".").parse().ok();
+        }
+        if self == Self::Comma && !digits.contains('.') {
+            return digits.replace(',', ".").parse().ok();
+        }
+        parse_number(digits)
+    }
+}
+
 /// Reads a number with a decimal point or comma, or with commas between thousands.
 pub fn parse_number(digits: &str) -> Option<f64> {
+    if let (Some(dot), Some(comma)) = (digits.find('.'), digits.rfind(','))
+        && dot < comma
+    {
+        return digits.replace('.', "").replace(',', ".").parse().ok();
+    }
     let Some((whole, fraction)) = digits.split_once(',') else { return digits.parse().ok() };
     let is_thousands = fraction.len() == 3 && whole != "0" || fraction.contains(['.', ',']);
     let plain = if is_thousands { digits.replace(',', "") } else { digits.replace(',', ".") };
@@ -80,13 +122,25 @@ pub fn parse_number(digits: &str) -> Option<f64> {
 /// Reads a flag as it is printed.
 pub fn printed_flag(text: &str) -> Option<Flag> {
     match text.chars().next()? {
-        'h' | 'H' | '↑' => Some(Flag::High),
-        'l' | 'L' | '↓' => Some(Flag::Low),
+        'h' | 'H' | '↑' | '+' => Some(Flag::High),
+        'l' | 'L' | '↓' | '-' => Some(Flag::Low),
         _ => None,
     }
 }
 
 impl Range {
+    /// Makes a range of its limits.
+    pub const fn new(low: Option<f64>, high: Option<f64>) -> Self {
+        Self { low, high }
+    }
+
+    /// Gives the range that holds both; a limit that one does not have there is none of.
+    pub fn wider(self, other: Self) -> Self {
+        let low = self.low.zip(other.low).map(|(one, two)| one.min(two));
+        let high = self.high.zip(other.high).map(|(one, two)| one.max(two));
+        Self { low, high }
+    }
+
     /// Reads limits such as `3 - 5`, `<5` or `up to 5`.
     pub fn parse(text: &str) -> Option<Self> {
         let parts = LIMITS.captures(text)?;
@@ -140,6 +194,20 @@ mod tests {
         assert_eq!(parse_number("0,700"), Some(0.7));
         assert_eq!(parse_number("1,204.5"), Some(1_204.5));
         assert_eq!(parse_number("1.2.3"), None);
+    }
+
+    #[test]
+    fn a_document_writes_its_fractions_one_way() {
+        let comma = Notation::of("Leukozyten 11,8  Hb 8,4  am 05.03.2026");
+
+        assert_eq!(comma, Notation::Comma);
+        assert_eq!(comma.parse("1.024"), Some(1_024.0));
+        assert_eq!(comma.parse("1.234,5"), Some(1_234.5));
+        assert_eq!(comma.parse("3,125"), Some(3.125));
+        assert_eq!(comma.parse("0.125"), Some(0.125));
+        assert_eq!(Notation::of("K 4.6, Na 138"), Notation::Point);
+        assert_eq!(Notation::Point.parse("1,234"), Some(1_234.0));
+        assert_eq!(Notation::Point.parse("1.234,5"), Some(1_234.5));
     }
 
     #[test]

@@ -1,16 +1,22 @@
-//! Finds medications by the names of `medications.tsv`, each with the dose written behind it.
+//! Finds medications by the names of `medications.tsv`, each with what is written behind it.
 
 use std::sync::LazyLock;
 
-use regex::Regex;
-
-use super::Medication;
-use super::assertion::{Kind, asserted};
-use super::vocabulary::{Vocabulary, list, rows};
-use super::words::{Word, clauses};
+use super::{
+    assertion::{Kind, asserted},
+    directions::Directions,
+    measured::is_measured,
+    sections::Sections,
+    vocabulary::{Vocabulary, list, rows},
+    words::{Word, clauses},
+};
+use crate::documents::analysis::Medication;
 
 // Known so that no part of it counts: an "insulin resistance" is no insulin.
 const DECOY: &str = "-";
+
+/// So many mentions of one medication are looked at for its directions.
+const MOST_READS: usize = 8;
 
 struct Table {
     names: Vec<&'static str>,
@@ -19,54 +25,63 @@ struct Table {
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
     let (mut names, mut terms) = (Vec::new(), Vec::new());
-    for row in rows(include_str!("medications.tsv")) {
-        let synonyms = row.get(1).copied().unwrap_or_default();
-        terms.extend(std::iter::once(row[0]).chain(list(synonyms)).map(|term| (term, names.len())));
+    for row in table() {
+        terms.extend(of_row(&row).map(|term| (term, names.len())));
         names.push(row[0]);
     }
-    Table { names, terms: Vocabulary::new(terms) }
+    Table { names, terms: Vocabulary::of_terms(terms) }
 });
 
-// Only form, salt and route may stand between a name and its dose, so that no medication
-// takes the dose of the next. Repetitions are bounded to keep the time linear.
-static DOSE: LazyLock<Regex> = LazyLock::new(|| {
-    let filler = "tablets?|tabs?|capsules?|caps?|injections?|inhalers?|solution|suspension|cream|patch|pen|dose|\
-        oral|orally|po|iv|im|sc|subcutaneous|xr|sr|er|mr|cr|xl|la|ec|ir|sodium|potassium|calcium|magnesium|\
-        hydrochloride|hcl|besylate|besilate|succinate|tartrate|maleate|fumarate|mesylate|phosphate|sulphate|sulfate";
-    let between = format!(r"[\s:,–-]{{0,6}}(?:(?:{filler})\b\.?|\([^()\n]{{1,40}}\))");
-    let amount = r"\d{1,6}(?:[.,]\d{1,4}){0,2}(?:\s?[-–/]\s?\d{1,6}(?:[.,]\d{1,4})?)?";
-    let unit = r"(?:mg|mcg|µg|μg|ug|g|units?|iu|ml|meq|mmol|puffs?|%)";
-    let per = r"(?:/(?:ml|day|h|hr|kg|puff|dose|actuation|\d{1,4}\s?m[lg]))?";
-    let dose =
-        format!(r"(?i)^(?:{between}){{0,4}}[\s:,(–-]{{0,6}}({amount})\s?({unit}{per})(?:\b|$|[\s,.;)])");
-    Regex::new(&dose).expect("the pattern is fixed")
-});
+fn table() -> impl Iterator<Item = Vec<&'static str>> {
+    rows(include_str!("medications.tsv"))
+}
 
-/// Finds each medication once, in order of mention, with the first dose that is written.
+fn of_row(row: &[&'static str]) -> impl Iterator<Item = &'static str> + use<> {
+    std::iter::once(row[0]).chain(list(row.get(1).copied().unwrap_or_default()))
+}
+
+/// Lists the names as they stand in the table.
+pub fn terms() -> impl Iterator<Item = &'static str> {
+    table().flat_map(|row| of_row(&row).collect::<Vec<_>>())
+}
+
+/// Finds each medication once, in order of mention, with the first directions that are written.
 pub fn find(text: &str, words: &[Word<'_>]) -> Vec<Medication> {
     let table = &*TABLE;
     let mut places: Vec<Option<usize>> = vec![None; table.names.len()];
-    let mut found: Vec<Medication> = Vec::new();
+    let mut found: Vec<(Medication, usize)> = Vec::new();
+    let mut sections = Sections::default();
     for clause in clauses(words) {
-        asserted(clause, &table.terms, Kind::Medication, |at, word| {
-            let name = table.names[at];
-            let place = *places[at].get_or_insert_with(|| {
-                found.push(Medication { name: name.to_owned(), dose: None });
+        let (section, clause) = sections.next(clause);
+        let mut mentions = Vec::new();
+        asserted(clause, section, &table.terms, Kind::Medication, |mention| {
+            mentions.push((mention.term, mention.clause[mention.at].start, mention.last().end));
+        });
+        // What stands behind the next name is the next one's; a brand in brackets is the same one's.
+        let mut next = (usize::MAX, text.len());
+        let mut ends = vec![0; mentions.len()];
+        for (at, &(term, start, _)) in mentions.iter().enumerate().rev() {
+            let follower = mentions.get(at + 1).filter(|follower| follower.0 != term);
+            next = follower.map_or(next, |&(other, start, _)| (other, start));
+            ends[at] = next.1.max(start);
+        }
+        for (&(term, _, end), next) in mentions.iter().zip(ends) {
+            let name = table.names[term];
+            if name == DECOY || is_measured(&text[end..]) {
+                continue;
+            }
+            let place = *places[term].get_or_insert_with(|| {
+                found.push((Medication { name: name.to_owned(), ..Medication::default() }, 0));
                 found.len() - 1
             });
-            if found[place].dose.is_none() {
-                found[place].dose = dose(&text[word.end..]);
+            let (medication, reads) = &mut found[place];
+            if *reads < MOST_READS && (medication.dose.is_none() || medication.frequency.is_none()) {
+                *reads += 1;
+                Directions::read(&text[end..next]).complete(medication);
             }
-        });
+        }
     }
-    found.retain(|medication| medication.name != DECOY);
-    found
-}
-
-fn dose(after: &str) -> Option<String> {
-    let parts = DOSE.captures(after)?;
-    let amount: String = parts[1].chars().filter(|letter| !letter.is_whitespace()).collect();
-    Some(format!("{amount} {}", &parts[2]))
+    found.into_iter().map(|(medication, _)| medication).collect()
 }
 
 #[cfg(test)]

@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
-use super::DocumentType;
 use super::vocabulary::Vocabulary;
 use super::words::{Word, clauses};
+use crate::documents::analysis::DocumentType;
 
 // What stands this early is a heading rather than a remark on another document.
 const HEADING_WORDS: usize = 60;

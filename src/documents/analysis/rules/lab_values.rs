@@ -5,9 +5,13 @@ use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
 
-use super::lab_names::name_of;
-use super::reference::{Range, Tail, parse_number, patterns, printed_flag};
-use super::{Flag, LabValue};
+use super::{
+    analytes::{self, Analyte, Sex, sex_of},
+    lab_names::name_of,
+    reference::{Notation, Range, Tail, patterns, printed_flag},
+    short_values::{has_short_names, short_values},
+};
+use crate::documents::analysis::{Flag, FlagSource, LabValue};
 
 const MAX_LAB_VALUES: usize = 500;
 
@@ -52,7 +56,7 @@ static VALUE: LazyLock<Regex> = LazyLock::new(|| {
     let (number, flag, range) = (&patterns.number, &patterns.flag, &patterns.range);
     let bound = "(?:<=|>=|[<>≤≥])";
     let measured = format!(
-        r"(?<bound>{bound}\s?)?\b(?<number>{number})(?:[\s|]{{0,3}}\*?(?<flag>{flag}))?(?:[\s|]{{1,3}}(?<range>{range}))?[\s|]{{0,3}}(?<unit>{})",
+        r"(?<bound>{bound}\s?)?\b(?<number>{number})(?:[\s|]{{0,3}}\*?(?<flag>{flag}))?(?:[\s|]{{1,3}}(?<sign>\+{{1,3}}|-{{1,3}})[\s|])?(?:[\s|]{{1,3}}(?<range>{range}))?[\s|]{{0,3}}(?<unit>{})",
         patterns.unit
     );
     let pure =
@@ -60,57 +64,112 @@ static VALUE: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(&format!("(?i:{measured})|{pure}")).expect("the pattern is fixed")
 });
 
+/// Holds what the whole document says of each of its values.
+struct Reader {
+    notation: Notation,
+    sex: Sex,
+    found: Vec<LabValue>,
+}
+
 /// Finds the values in order, at most 500.
 pub fn find(text: &str) -> Vec<LabValue> {
-    let mut found = Vec::new();
+    let mut reader = Reader { notation: Notation::of(text), sex: sex_of(text), found: Vec::new() };
     for line in text.lines().filter(|line| line.contains(|letter: char| letter.is_ascii_digit())) {
         // However wide the columns are set, one space parts them.
         let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
-        read_line(&line, &mut found);
-        if found.len() >= MAX_LAB_VALUES {
-            found.truncate(MAX_LAB_VALUES);
+        reader.read_line(&line);
+        if reader.found.len() >= MAX_LAB_VALUES {
+            reader.found.truncate(MAX_LAB_VALUES);
             break;
         }
     }
-    found
+    reader.found
 }
 
-fn read_line(line: &str, found: &mut Vec<LabValue>) {
-    let mut from = 0;
-    while let Some(parts) = VALUE.captures_at(line, from) {
-        let Some(whole) = parts.get(0) else { return };
-        let tail = Tail::read(&line[whole.end()..]);
-        found.extend(lab_value(&line[from..whole.start()], &parts, &tail));
-        from = whole.end() + tail.length;
-        if found.len() >= MAX_LAB_VALUES {
-            return;
+impl Reader {
+    fn read_line(&mut self, line: &str) {
+        let has_short_names = has_short_names(line);
+        let mut from = 0;
+        while let Some(parts) = VALUE.captures_at(line, from) {
+            let Some(whole) = parts.get(0) else { return };
+            let tail = Tail::read(&line[whole.end()..]);
+            let before = &line[from..whole.start()];
+            if has_short_names {
+                self.read_short(before);
+            }
+            let value = self.lab_value(before, &parts, &tail);
+            self.found.extend(value);
+            from = whole.end() + tail.length;
+            if self.found.len() >= MAX_LAB_VALUES {
+                return;
+            }
+        }
+        if has_short_names {
+            self.read_short(&line[from..]);
+        }
+    }
+
+    /// Reads "Na 138, K 4.1": short names before numbers without a unit.
+    fn read_short(&mut self, text: &str) {
+        for parts in short_values(text) {
+            let name = parts["name"].to_owned();
+            let Some(value) = self.notation.parse(&parts["number"]) else { continue };
+            let printed = parts.name("flag").and_then(|flag| printed_flag(flag.as_str()));
+            let analyte = analytes::of_name(&name).map(|analyte| analyte.name.to_owned());
+            let flag_source = printed.map(|_| FlagSource::Report);
+            self.found.push(LabValue {
+                name,
+                analyte,
+                value,
+                flag: printed,
+                flag_source,
+                ..LabValue::default()
+            });
+        }
+    }
+
+    fn lab_value(&self, before: &str, parts: &Captures<'_>, tail: &Tail) -> Option<LabValue> {
+        if let Some(name) = parts.name("pure") {
+            let value = self.notation.parse(&parts["pure_number"])?;
+            return Some(self.with_flag(name.as_str().to_owned(), value, "", parts, tail));
+        }
+        let is_negative = is_minus(before)?;
+        let name = name_of(before.strip_suffix('-').unwrap_or(before))?;
+        let value = self.notation.parse(&parts["number"])? * if is_negative { -1.0 } else { 1.0 };
+        let unit = &parts["unit"];
+        let has_context = tail.flag.is_some() || tail.range.is_some() || parts.name("sign").is_some();
+        let has_context = has_context || parts.name("flag").is_some() || parts.name("range").is_some();
+        if !has_context && !unit_fits(&name, unit) {
+            return None;
+        }
+        Some(self.with_flag(name, value, unit, parts, tail))
+    }
+
+    fn with_flag(&self, name: String, value: f64, unit: &str, parts: &Captures<'_>, tail: &Tail) -> LabValue {
+        let group = |name| parts.name(name).map(|part| part.as_str());
+        let bound = group("bound").unwrap_or_default();
+        let analyte = analytes::of_name(&name);
+        let printed = group("flag").or(group("sign")).and_then(printed_flag).or(tail.flag);
+        let range = group("range").and_then(Range::parse).or(tail.range);
+        let by_usual = || flag_by_range(value, bound, usual_range(analyte, unit, self.sex)?);
+        let (flag, flag_source) = match (printed, range) {
+            (Some(flag), _) => (Some(flag), FlagSource::Report),
+            (None, Some(range)) => (flag_by_range(value, bound, range), FlagSource::PrintedRange),
+            (None, None) => (by_usual(), FlagSource::UsualRange),
+        };
+        LabValue {
+            name,
+            analyte: analyte.map(|analyte| analyte.name.to_owned()),
+            value,
+            unit: unit.to_owned(),
+            flag,
+            flag_source: flag.map(|_| flag_source),
         }
     }
 }
 
-fn lab_value(before: &str, parts: &Captures<'_>, tail: &Tail) -> Option<LabValue> {
-    if let Some(name) = parts.name("pure") {
-        let value = parse_number(&parts["pure_number"])?;
-        return Some(with_flag(name.as_str().to_owned(), value, "", parts, tail));
-    }
-    let is_negative = is_minus(before)?;
-    let name = name_of(before.strip_suffix('-').unwrap_or(before))?;
-    let value = parse_number(&parts["number"])? * if is_negative { -1.0 } else { 1.0 };
-    let unit = &parts["unit"];
-    let has_context = tail.flag.is_some() || tail.range.is_some();
-    let has_context = has_context || parts.name("flag").is_some() || parts.name("range").is_some();
-    if !has_context && !unit_fits(&name, unit) {
-        return None;
-    }
-    Some(with_flag(name, value, unit, parts, tail))
-}
-
-fn with_flag(name: String, value: f64, unit: &str, parts: &Captures<'_>, tail: &Tail) -> LabValue {
-    let group = |name| parts.name(name).map(|part| part.as_str());
-    let printed = group("flag").and_then(printed_flag).or(tail.flag);
-    let range = group("range").and_then(Range::parse).or(tail.range);
-    let flag = printed.or_else(|| flag_by_range(value, group("bound").unwrap_or_default(), range?));
-    LabValue { name, value, unit: unit.to_owned(), flag }
+fn usual_range(analyte: Option<&Analyte>, unit: &str, sex: Sex) -> Option<Range> {
+    analyte?.usual_range(unit, sex)
 }
 
 // "<5" says nothing of how far below it is, so only the lower limit can be broken.
@@ -197,8 +256,8 @@ mod tests {
         let text = "Today sodium was 131 mmol/L, potassium of 5.9 mmol/L and INR 1.1.";
 
         let values = [
-            value("sodium", 131.0, "mmol/L", None),
-            value("potassium", 5.9, "mmol/L", None),
+            value("sodium", 131.0, "mmol/L", Some(Flag::Low)),
+            value("potassium", 5.9, "mmol/L", Some(Flag::High)),
             value("INR", 1.1, "", None),
         ];
         assert_eq!(found(text), values);
@@ -237,12 +296,12 @@ mod tests {
     #[test]
     fn a_minus_is_told_from_a_dash() {
         assert_eq!(found("Base excess -2.4 mmol/L")[0].1, -2.4);
-        assert_eq!(found("Lactate - 2.4 mmol/L"), [value("Lactate", 2.4, "mmol/L", None)]);
+        assert_eq!(found("Lactate - 2.4 mmol/L"), [value("Lactate", 2.4, "mmol/L", Some(Flag::High))]);
     }
 
     #[test]
     fn a_share_counts_where_its_name_or_range_tells_that_it_is_measured() {
-        assert_eq!(found("HbA1c 7.9 %"), [value("HbA1c", 7.9, "%", None)]);
+        assert_eq!(found("HbA1c 7.9 %"), [value("HbA1c", 7.9, "%", Some(Flag::High))]);
         assert_eq!(found("Anything 7.9 % (4-6)"), [value("Anything", 7.9, "%", Some(Flag::High))]);
     }
 }

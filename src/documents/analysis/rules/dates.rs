@@ -1,4 +1,6 @@
 //! Finds the dates a text is written with, in the forms that doctors and laboratories use.
+//!
+//! `05/03/2026` is two dates; which one is meant is told by the rest of the document, or the date is left out.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -38,9 +40,44 @@ static BIRTH: LazyLock<Regex> = LazyLock::new(|| {
 enum Written {
     DayFirst(NaiveDate),
     MonthFirst(NaiveDate),
-    Either { first: i32, second: i32, year: i32 },
+    Either {
+        first: i32,
+        second: i32,
+        year: i32,
+    },
     Clear(NaiveDate),
+    /// `5 March 2026`: its writer may put the day first in figures too.
+    DayBeforeMonth(NaiveDate),
+    /// `March 5, 2026`
+    MonthBeforeDay(NaiveDate),
 }
+
+/// Says which comes first in figures, as far as the document tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Order {
+    DayFirst,
+    MonthFirst,
+}
+
+// Spellings, forms and words that one side of the ocean uses. Mexico and others write as Britain does.
+static AMERICAN: LazyLock<Regex> = LazyLock::new(|| {
+    words(
+        r"hemoglobin|hematocrit|anemia|leukemia|edema|esophag\w{1,10}|estrogen|pediatric\w?|gyneco\w{1,8}|orthopedic\w?|diarrhea|tumor\w?|fiber|center|color|acetaminophen|albuterol|epinephrine|m\.d\.|md|d\.o\.|zip|medicare|medicaid|insurance|npi|dob|y/o|mg/dl|g/dl",
+    )
+});
+static BRITISH: LazyLock<Regex> = LazyLock::new(|| {
+    words(
+        r"haemoglobin|haematocrit|anaemia|leukaemia|oedema|oesophag\w{1,10}|oestrogen|paediatric\w?|gynaeco\w{1,8}|orthopaedic\w?|diarrhoea|tumour\w?|fibre|centre|colour|paracetamol|salbutamol|adrenaline|nhs|gp|surgery|registrar|practice nurse|d\.o\.b\.?|mmol/l|umol/l|µmol/l|postcode|a&e|bloods|od|bd|tds|nocte",
+    )
+});
+
+fn words(pattern: &str) -> Regex {
+    Regex::new(&format!(r"(?i)\b(?:{pattern})(?:\W|$)")).expect("the pattern is fixed")
+}
+/// So many more words of one side than of the other tell.
+const LEAD: usize = 3;
+/// More are not looked at.
+const MOST_WORDS: usize = 200;
 
 /// Finds the dates as `YYYY-MM-DD`, newest first, each once.
 pub fn find(text: &str) -> Vec<String> {
@@ -49,27 +86,57 @@ pub fn find(text: &str) -> Vec<String> {
         .filter(|parts| stands_alone(text, parts) && !is_birth(text, parts))
         .filter_map(|parts| written(&parts))
         .collect();
-    let month_first = is_month_first(&all);
-    let dates = all.iter().filter_map(|written| written.date(month_first));
+    let order = order_of(&all).or_else(|| order_by_words(text));
+    let dates = all.iter().filter_map(|written| written.date(order));
     let dates: BTreeSet<NaiveDate> = dates.filter(|date| YEARS.contains(&date.year())).collect();
     dates.iter().rev().take(MAX_DATES).map(NaiveDate::to_string).collect()
 }
 
 impl Written {
-    fn date(self, month_first: bool) -> Option<NaiveDate> {
+    fn date(self, order: Option<Order>) -> Option<NaiveDate> {
         match self {
-            Self::Clear(date) | Self::DayFirst(date) | Self::MonthFirst(date) => Some(date),
-            Self::Either { first, second, year } if month_first => date(year, first, second),
-            Self::Either { first, second, year } => date(year, second, first),
+            Self::Clear(date)
+            | Self::DayFirst(date)
+            | Self::MonthFirst(date)
+            | Self::DayBeforeMonth(date)
+            | Self::MonthBeforeDay(date) => Some(date),
+            Self::Either { first, second, year } if first == second => date(year, first, second),
+            Self::Either { first, second, year } => match order? {
+                Order::DayFirst => date(year, second, first),
+                Order::MonthFirst => date(year, first, second),
+            },
         }
     }
 }
 
-// The dates that can only be read one way tell how their writer means the others.
-fn is_month_first(all: &[Written]) -> bool {
-    let day_first = all.iter().filter(|written| matches!(written, Written::DayFirst(_))).count();
-    let month_first = all.iter().filter(|written| matches!(written, Written::MonthFirst(_))).count();
-    month_first > day_first
+// The dates that can only be read one way tell how their writer means the others: those in figures, else those with
+// a name for the month.
+fn order_of(all: &[Written]) -> Option<Order> {
+    let count = |is: fn(&Written) -> bool| all.iter().filter(|written| is(written)).count();
+    let figures = (
+        count(|written| matches!(written, Written::DayFirst(_))),
+        count(|written| matches!(written, Written::MonthFirst(_))),
+    );
+    let names = (
+        count(|written| matches!(written, Written::DayBeforeMonth(_))),
+        count(|written| matches!(written, Written::MonthBeforeDay(_))),
+    );
+    more(figures, 1).or_else(|| more(names, 1))
+}
+
+fn order_by_words(text: &str) -> Option<Order> {
+    let count = |words: &Regex| words.find_iter(text).take(MOST_WORDS).count();
+    more((count(&BRITISH), count(&AMERICAN)), LEAD)
+}
+
+fn more((day_first, month_first): (usize, usize), lead: usize) -> Option<Order> {
+    if day_first >= month_first + lead {
+        Some(Order::DayFirst)
+    } else if month_first >= day_first + lead {
+        Some(Order::MonthFirst)
+    } else {
+        None
+    }
 }
 
 // A longer chain of numbers is an identifier, not a date.
@@ -92,9 +159,11 @@ fn written(parts: &Captures<'_>) -> Option<Written> {
     if parts.name("a2").is_some() {
         return numeric(parts);
     }
-    let (year, month, day) = if parts.name("d3").is_some() { ("y3", "m3", "d3") } else { ("y4", "m4", "d4") };
+    let is_day_first = parts.name("d3").is_some();
+    let (year, month, day) = if is_day_first { ("y3", "m3", "d3") } else { ("y4", "m4", "d4") };
     let month = month_number(parts.name(month)?.as_str())?;
-    date(number(parts, year)?, month, number(parts, day)?).map(Written::Clear)
+    let date = date(number(parts, year)?, month, number(parts, day)?)?;
+    Some(if is_day_first { Written::DayBeforeMonth(date) } else { Written::MonthBeforeDay(date) })
 }
 
 fn numeric(parts: &Captures<'_>) -> Option<Written> {
@@ -154,15 +223,15 @@ mod tests {
             "2021/09/04",
             "2021-09-04T08:30:00Z",
             "4.9.2021",
-            "04/09/2021",
-            "04/09/21",
+            "04/09/2021 (NHS; haemoglobin, salbutamol)",
+            "04/09/21; 31/12/20",
             "4 September 2021",
             "4th of Sept 2021",
             "04-SEP-2021",
             "September 4, 2021",
             "Sep. 4th 2021",
         ] {
-            assert_eq!(find(&format!("seen on {form}, well")), ["2021-09-04"], "{form}");
+            assert_eq!(find(&format!("seen on {form}, well"))[0], "2021-09-04", "{form}");
         }
     }
 
@@ -186,6 +255,15 @@ mod tests {
     }
 
     #[test]
+    fn a_date_that_nothing_tells_how_to_read_is_left_out() {
+        assert!(find("seen on 04/09/2021").is_empty());
+        assert_eq!(find("05/05/2021"), ["2021-05-05"]);
+        assert_eq!(find("Seen September 1, 2021 and 04/09/2021"), ["2021-09-01", "2021-04-09"]);
+        assert_eq!(find("Seen 1 September 2021 and 04/09/2021"), ["2021-09-04", "2021-09-01"]);
+        assert_eq!(find("04/09/2021 L. Okonkwo, MD. Hemoglobin 12 g/dL"), ["2021-04-09"]);
+    }
+
+    #[test]
     fn a_number_that_looks_like_a_date_is_none() {
         assert!(find("ID 1-2020-01-02-7, tel 12/34/5678, range 10-12-15, v1.2024.01.02").is_empty());
         assert!(find("12021-09-04, 04/09-2021").is_empty());
@@ -193,7 +271,7 @@ mod tests {
 
     #[test]
     fn a_date_of_birth_does_not_date_the_document() {
-        assert_eq!(find("DOB: 04/09/1950  Collected: 05/09/2021"), ["2021-09-05"]);
+        assert_eq!(find("DOB: 04/09/1950  Collected: 25/09/2021"), ["2021-09-25"]);
         assert!(find("Date of birth (dd/mm/yyyy)\n04/09/1950, born on 4 September 1950").is_empty());
     }
 }

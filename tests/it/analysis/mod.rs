@@ -1,0 +1,3 @@
+//! What the analysis finds, and what becomes of documents while an analyzer of somebody else does it.
+
+mod evaluation;
