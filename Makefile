@@ -1,8 +1,9 @@
 # What one needs day by day; `make` alone lists it.
 
-# A node from elsewhere does as well.
+# A node or python3 from elsewhere does as well.
 NODE := $(if $(shell command -v node 2>/dev/null),,nodejs) $(if $(shell command -v npm 2>/dev/null),,npm)
-PACKAGES := $(strip chromium chromium-driver redis-server postgresql pgbouncer openssl $(NODE))
+PYTHON := $(if $(shell command -v python3 2>/dev/null),,python3)
+PACKAGES := $(strip chromium chromium-driver redis-server postgresql pgbouncer openssl $(NODE) $(PYTHON))
 CLIENTS := tests/clients/node_modules/.package-lock.json
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
@@ -28,7 +29,7 @@ $(CLIENTS): tests/clients/package-lock.json
 
 # Only looks: `make test` installs nothing behind anyone's back.
 parts:
-	@for program in chromium chromedriver redis-server openssl setpriv node; do \
+	@for program in chromium chromedriver redis-server openssl setpriv node python3; do \
 		command -v $$program >/dev/null || \
 			{ echo "The tests need $$program on the path: make setup" >&2; exit 1; }; \
 	done

@@ -16,6 +16,7 @@ use crate::{
     config::{BrokerConfig, Config, StorageConfig},
     documents::{
         self, DatabaseUrl, DocumentStore, Files, Pipeline, StatusReader, StatusSettings, StatusSql,
+        analysis::{Analyzer, HttpAnalyzer, RuleAnalyzer},
         text_layer::TextLayerReader,
     },
     http::{self, Access, Parts},
@@ -228,7 +229,16 @@ impl Base<'_> {
     fn pipeline(&self, store: Arc<dyn DocumentStore>, files: Files, emitter: Emitter) -> Pipeline {
         let program = self.config.server.text_layer_program.clone().unwrap_or_else(|| "tidings".into());
         let reader = TextLayerReader::new(program);
-        Pipeline::new(store, files, emitter, reader, Arc::clone(&self.metrics), self.clock)
+        Pipeline::new(store, files, emitter, reader, self.analyzer(), Arc::clone(&self.metrics), self.clock)
+    }
+
+    fn analyzer(&self) -> Arc<dyn Analyzer> {
+        match &self.config.analyzer {
+            None => Arc::new(RuleAnalyzer::default()),
+            Some(config) => {
+                Arc::new(HttpAnalyzer::new(config.url.clone(), config.token.clone(), config.answer_within))
+            }
+        }
     }
 
     fn streams(&self, hub: Hub, statuses: StatusReader, shutdown: CancellationToken) -> Streams {

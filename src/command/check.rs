@@ -6,8 +6,8 @@ use anyhow::Context;
 
 use crate::{
     clock::Clock,
-    config::{BrokerConfig, Config, FilesConfig},
-    documents::{self, DatabaseUrl, Files, StatusSql, StatusSqlError},
+    config::{AnalyzerConfig, BrokerConfig, Config, FilesConfig},
+    documents::{self, DatabaseUrl, Files, StatusSql, StatusSqlError, analysis::HttpAnalyzer},
     upstash::{Command, RedisRest},
 };
 
@@ -16,6 +16,7 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
         ("events", "UPSTASH_REDIS_REST_URL, UPSTASH_REDIS_REST_TOKEN", check_broker(&config.broker).await),
         ("documents", "DATABASE_URL", check_store(config).await),
         ("files", "STORAGE_URL", check_files(config).await),
+        ("analysis", "ANALYZER_URL, ANALYZER_TOKEN", check_analyzer(config.analyzer.as_ref()).await),
     ];
     if let Some(url) = &config.storage.database_direct_url {
         parts.push(("migrations", "DATABASE_DIRECT_URL", check_direct(url).await));
@@ -96,4 +97,14 @@ async fn check_files(config: &Config) -> anyhow::Result<String> {
             format!("s3://{name} at {origin}: can be used, in {} ms", began.elapsed().as_millis())
         }
     })
+}
+
+/// Asks about a text that is no patient's.
+async fn check_analyzer(config: Option<&AnalyzerConfig>) -> anyhow::Result<String> {
+    let Some(config) = config else { return Ok("the rules of this program: nothing to connect to".into()) };
+    let analyzer = HttpAnalyzer::new(config.url.clone(), config.token.clone(), config.answer_within);
+    let began = Instant::now();
+    analyzer.ask("A test of Tidings: this text is no patient's and says nothing.").await?;
+    let host = config.url.host_str().unwrap_or_default();
+    Ok(format!("{host}: answers in {} ms", began.elapsed().as_millis()))
 }

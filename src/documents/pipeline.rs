@@ -11,15 +11,12 @@ use std::{
 
 use backon::{ExponentialBuilder, Retryable};
 use bytes::Bytes;
-use tokio::{
-    sync::{Mutex, Semaphore, SemaphorePermit},
-    task::spawn_blocking,
-};
+use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     Advance, DocumentStatus, DocumentStore, FileError, Files, StoreError, Upload,
-    analysis::{Findings, analyze},
+    analysis::{Analyzer, Findings},
     matching::match_requirements,
     text_layer::{TextLayer, TextLayerReader},
 };
@@ -32,7 +29,7 @@ use crate::{
 
 /// Longest wait for events to be stored before an end is written.
 const FLUSH_WITHIN: Duration = Duration::from_secs(2);
-/// Documents read or analyzed at once.
+/// Documents read at once.
 const WORKED_ON_AT_ONCE: usize = 2;
 /// Confirms under way at once, at most; two of one document never are.
 const CONFIRMED_AT_ONCE: usize = 64;
@@ -50,7 +47,8 @@ struct Shared {
     files: Files,
     emitter: Emitter,
     reader: TextLayerReader,
-    /// Reading and analyzing keep a core busy and a file in memory.
+    analyzer: Arc<dyn Analyzer>,
+    /// Reading keeps a core busy and a file in memory.
     turns: Semaphore,
     /// A document has one of these; few share it.
     confirms: [Mutex<()>; CONFIRMED_AT_ONCE],
@@ -90,6 +88,7 @@ impl Pipeline {
         files: Files,
         emitter: Emitter,
         reader: TextLayerReader,
+        analyzer: Arc<dyn Analyzer>,
         metrics: Arc<Metrics>,
         clock: Clock,
     ) -> Self {
@@ -97,8 +96,20 @@ impl Pipeline {
             (Semaphore::new(WORKED_ON_AT_ONCE), TaskTracker::new(), CancellationToken::new());
         let confirms = std::array::from_fn(|_| Mutex::default());
         let places = RandomState::new();
-        let shared =
-            Shared { store, files, emitter, reader, turns, confirms, places, work, stop, metrics, clock };
+        let shared = Shared {
+            store,
+            files,
+            emitter,
+            reader,
+            analyzer,
+            turns,
+            confirms,
+            places,
+            work,
+            stop,
+            metrics,
+            clock,
+        };
         Self { shared: Arc::new(shared) }
     }
 
@@ -258,8 +269,12 @@ impl Job {
     }
 
     async fn analyze(&self, text: String) -> Result<Findings, &'static str> {
-        let _turn = self.turn().await;
-        spawn_blocking(move || analyze(&text)).await.map_err(|_| "internal")
+        let findings = self.shared.analyzer.analyze(text).await;
+        self.shared.metrics.analyzed(findings.as_ref().map_or_else(|error| error.outcome(), |_| "ok"));
+        findings.map_err(|error| {
+            tracing::warn!(error = &error as &dyn std::error::Error, "a document could not be analyzed");
+            error.reason()
+        })
     }
 
     async fn run_matching(&self, findings: &Findings) -> Result<(), &'static str> {
@@ -361,6 +376,8 @@ fn words(reason: &str) -> &'static str {
         "too_complex" => "The document takes too long to read.",
         "not_a_pdf" => "The file is not a PDF.",
         "needs_ocr" => "The document is a picture; reading pictures is not set up.",
+        "analyzer_unavailable" => "We cannot look at what the document says right now.",
+        "analyzer_failed" => "We could not make out what the document says.",
         "file_missing" => "The file is not there any more.",
         _ => "Something went wrong on our side.",
     }

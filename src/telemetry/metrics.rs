@@ -95,6 +95,8 @@ pub struct Metrics {
     pub source_up: Family<SourceLabels, Gauge>,
     /// Documents that ended, by outcome: `complete` or `failed`.
     pub documents_ended: Family<OutcomeLabels, Counter>,
+    /// Texts analyzed, by outcome: `ok`, `failed` or `unavailable`.
+    pub analyses: Family<OutcomeLabels, Counter>,
     /// Answers that refused a request, by problem type.
     pub requests_refused: Family<ReasonLabels, Counter>,
     /// Redis commands as Upstash bills them, before copies in other regions.
@@ -140,6 +142,7 @@ impl Default for Metrics {
             ),
             source_up: add(&mut registry, "source_up", "1 while a source answers, 0 while it is down"),
             documents_ended: add(&mut registry, "documents_ended", "Documents that ended, by outcome"),
+            analyses: add(&mut registry, "analyses", "Texts analyzed, by outcome"),
             requests_refused: add(&mut registry, "requests_refused", "Answers that refused a request"),
             redis_commands: add(&mut registry, "redis_commands", "Redis commands as Upstash bills them"),
             redis_calls: add(&mut registry, "redis_calls", "Calls to Redis by outcome"),
@@ -185,6 +188,9 @@ impl Metrics {
         }
         for outcome in ["ok", "denied", "timeout", "failed"] {
             drop(self.file_calls.get_or_create(&OutcomeLabels { outcome }));
+        }
+        for outcome in ["ok", "failed", "unavailable"] {
+            drop(self.analyses.get_or_create(&OutcomeLabels { outcome }));
         }
         for (family, outcomes) in [
             (&self.replays, ["whole", "gap"]),
@@ -240,6 +246,11 @@ impl Metrics {
     /// Counts a document that ended.
     pub fn document_ended(&self, outcome: &'static str) {
         count_outcome(&self.documents_ended, outcome);
+    }
+
+    /// Counts a text that was analyzed.
+    pub fn analyzed(&self, outcome: &'static str) {
+        count_outcome(&self.analyses, outcome);
     }
 
     /// Notes the state of a source.

@@ -1,6 +1,12 @@
 //! What can be found in a document.
 
+use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
+
+/// Longest list, and longest text in one, of findings that come from elsewhere.
+const MOST_ITEMS: usize = 500;
+const MOST_DATES: usize = 200;
+const MOST_CHARACTERS: usize = 200;
 
 /// Names what kind of document a text is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -109,4 +115,80 @@ pub enum FlagSource {
     PrintedRange,
     /// The report prints neither, and the value is outside what is usual in adults.
     UsualRange,
+}
+
+impl Findings {
+    /// Reads findings that come from elsewhere; none where they are not of the schema, or not sound.
+    #[must_use]
+    pub fn from_json(json: &[u8]) -> Option<Self> {
+        // A list would do in place of an object, as far as serde is concerned.
+        let object: serde_json::Map<_, _> = serde_json::from_slice(json).ok()?;
+        serde_json::from_value(object.into()).ok().filter(Self::is_sound)
+    }
+
+    /// Says whether lists and texts are no longer than they may be, no name is empty, and dates are dates.
+    fn is_sound(&self) -> bool {
+        let lists = [self.diagnoses.len(), self.medications.len(), self.lab_values.len()];
+        lists.iter().all(|length| *length <= MOST_ITEMS)
+            && self.dates.len() <= MOST_DATES
+            && self.dates.iter().all(|date| date.len() == 10 && date.parse::<NaiveDate>().is_ok())
+            && self.diagnoses.iter().all(|found| is_name(&found.code) && is_name(&found.name))
+            && self.medications.iter().all(Medication::is_sound)
+            && self.lab_values.iter().all(LabValue::is_sound)
+    }
+}
+
+impl Medication {
+    fn is_sound(&self) -> bool {
+        let texts = [&self.dose, &self.frequency, &self.route];
+        is_name(&self.name) && texts.into_iter().flatten().all(|text| is_short(text))
+    }
+}
+
+impl LabValue {
+    fn is_sound(&self) -> bool {
+        is_name(&self.name) && is_short(&self.unit) && self.analyte.as_deref().is_none_or(is_name)
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    !text.trim().is_empty() && is_short(text)
+}
+
+fn is_short(text: &str) -> bool {
+    text.chars().take(MOST_CHARACTERS + 1).count() <= MOST_CHARACTERS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(json: &str) -> Option<Findings> {
+        Findings::from_json(json.as_bytes())
+    }
+
+    #[test]
+    fn what_is_left_out_is_empty() {
+        assert_eq!(read("{}"), Some(Findings::default()));
+        let found =
+            read(r#"{"medications":[{"name":"codeine"}],"lab_values":[{"name":"K","value":4}]}"#).unwrap();
+        assert_eq!((found.medications[0].dose.as_ref(), found.lab_values[0].unit.as_str()), (None, ""));
+        assert!(read(r#"{"something_new":1}"#).is_some());
+    }
+
+    #[test]
+    fn what_is_no_finding_is_refused() {
+        let long = "x".repeat(201);
+        for json in [
+            r#"{"dates":["05/03/2026"]}"#.to_owned(),
+            r#"{"diagnoses":[{"code":"","name":"gout"}]}"#.to_owned(),
+            r#"{"diagnoses":[{"name":"gout"}]}"#.to_owned(),
+            r#"{"document_type":"poem"}"#.to_owned(),
+            format!(r#"{{"medications":[{{"name":"{long}"}}]}}"#),
+            r#"{"lab_values":[{"name":"K","value":"4"}]}"#.to_owned(),
+            "[]".to_owned(),
+        ] {
+            assert!(read(&json).is_none(), "{json}");
+        }
+    }
 }

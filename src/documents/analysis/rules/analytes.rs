@@ -85,9 +85,9 @@ impl Usual {
     fn parse(text: &'static str) -> Option<Self> {
         let fields: Vec<&str> = text.split_whitespace().collect();
         let (&unit, rest) = fields.split_first()?;
-        let sex = match rest.first()? {
-            &"m" => Sex::Male,
-            &"f" => Sex::Female,
+        let sex = match *rest.first()? {
+            "m" => Sex::Male,
+            "f" => Sex::Female,
             _ => Sex::Unknown,
         };
         let limits = &rest[usize::from(sex != Sex::Unknown)..];
