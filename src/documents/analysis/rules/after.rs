@@ -70,13 +70,13 @@ fn is_changed(after: &[Word<'_>], kind: Kind) -> bool {
     match NOUNS.longest(after) {
         Some((Cue::Changes, _)) => true,
         Some(_) => kind == Kind::Medication,
-        None => after[0].text == "excluded" || is_adjective(after),
+        None => ["excluded", "unlikely"].contains(&after[0].text) || is_adjective(after),
     }
 }
 
 fn is_adjective(after: &[Word<'_>]) -> bool {
     let is_last = after.get(1).is_none_or(|word| word.gap != Gap::Joined);
-    is_last && ["negative", "unlikely"].contains(&after[0].text)
+    is_last && after[0].text == "negative"
 }
 
 /// "Hepatitis B and HIV screening".
@@ -96,7 +96,11 @@ fn is_denied_by_verb<T: Copy>(after: &[Word<'_>], terms: &Vocabulary<T>, kind: K
     {
         return is_denied_by_verb(beyond, terms, kind);
     }
-    let ends = |word: &Word<'_>| word.gap != Gap::Joined || ENDS_MIDDLE.contains(&word.text);
+    // A dose may stand between: "codeine 7.5 mg was stopped".
+    let is_number =
+        |word: &Word<'_>| word.gap <= Gap::Comma && word.text.starts_with(|c: char| c.is_ascii_digit());
+    let ends =
+        |word: &Word<'_>| word.gap != Gap::Joined && !is_number(word) || ENDS_MIDDLE.contains(&word.text);
     let middle = after.iter().take(MIDDLE).take_while(|word| !ends(word) && !is_verb(word)).count();
     if middle > 0 && (1..middle).any(|at| terms.longest(&after[at..]).is_some()) {
         return false;

@@ -6,7 +6,7 @@
 use super::{
     after::is_denied_after,
     cues::{AHEAD, Cue},
-    relatives::begins_relative,
+    relatives::{begins_relative, is_relative},
     sections::Section,
     vocabulary::Vocabulary,
     words::{Gap, Word},
@@ -125,7 +125,7 @@ pub fn asserted<'w, 't, T: Copy>(
             }
             scope = scope.filter(|scope| *scope != Scope::OneDenied);
             (last_end, past_until, at) = (Some(end), 0, end);
-        } else if begins_relative(&clause[at..]) {
+        } else if begins_relative(&clause[at..]) || is_relative_before_term(&clause[at..], terms) {
             scope = Some(Scope::Denied);
             at += 1;
         } else if let Some((cue, length)) = AHEAD.longest(&clause[at..]) {
@@ -139,6 +139,13 @@ pub fn asserted<'w, 't, T: Copy>(
             at += 1;
         }
     }
+}
+
+/// "Mother bipolar".
+fn is_relative_before_term<T: Copy>(words: &[Word<'_>], terms: &Vocabulary<T>) -> bool {
+    is_relative(&words[0])
+        && words.get(1).is_some_and(|next| next.gap == Gap::Joined)
+        && terms.longest(&words[1..]).is_some()
 }
 
 fn counts_in(section: Section, kind: Kind) -> bool {
@@ -262,6 +269,7 @@ mod tests {
     fn what_relatives_have_is_not_the_patients() {
         assert!(diagnoses("Family history: asthma in mother").is_empty());
         assert!(diagnoses("Her mother had asthma and her father suffers from gout.").is_empty());
+        assert!(diagnoses("Mother asthma, maternal aunt gout").is_empty());
         assert!(diagnoses("asthma in her mother, gout (father)").is_empty());
         assert_eq!(diagnoses("Her mother has asthma but she has gout"), ["gout"]);
         assert_eq!(diagnoses("Her wife reports gout"), ["gout"]);
@@ -298,6 +306,8 @@ mod tests {
     #[test]
     fn what_was_stopped_is_not_taken() {
         assert!(medications("Codeine was stopped. Codeine has been discontinued").is_empty());
+        assert!(medications("Codeine 7.5 mg prn was not needed. STOP: codeine, aspirin").is_empty());
+        assert!(medications("Codeine is no longer needed and was stopped").is_empty());
         assert!(medications("Codeine - STOPPED\nCodeine | 30 mg | PO | stopped").is_empty());
         assert!(medications("Held: codeine\n\nDiscontinued medications\nCodeine 30 mg").is_empty());
         assert_eq!(medications("Stopped: aspirin\nCodeine 30 mg"), ["codeine"]);

@@ -39,7 +39,7 @@ static DOSE: LazyLock<Dose> = LazyLock::new(|| {
     let between = format!(r"[\s:,|–-]{{0,12}}(?:(?:{filler})\b\.?|×|½|\([^()\n]{{1,40}}\))");
     let amount = r"\d{1,6}(?:[.,]\d{1,4}){0,2}(?:\s?(?:[-–/]|to)\s?\d{1,6}(?:[.,]\d{1,4})?){0,2}";
     let unit = "(?:mg|milligrams?|mcg|micrograms?|micrograms|µg|μg|ug|grams?|gr|g|units?|iu|i\\.u\\.|ie|ml|meq|mmol|nanograms?|puffs?|sprays?|sachets?|drops?|%)";
-    let per = r"(?:\s?/\s?(?:ml|day|h|hr|hour|kg|puff|dose|actuation|\d{1,4}\s?(?:m[lg]|h|hours?)))?";
+    let per = r"(?:\s?/\s?(?:\d{1,6}(?:[.,]\d{1,4})?\s?(?:mg|mcg|micrograms?|g|units?|iu)|ml|day|h|hr|hour|kg|puff|dose|actuation|\d{1,4}\s?(?:m[lg]|h|hours?)))?";
     let strength =
         format!(r"(?i)^(?:{between}){{0,5}}[\s:,|(–-]{{0,16}}({amount})\s?({unit}{per})(?:\b|$|[\s,.;)|])");
     let count = r"(?i)^[\s:,|(–-]{0,6}((?:one half|half(?: of)?(?: an?)?|½|one|two|three|four|\d{1,2}(?:\s?[-–]\s?\d{1,2})?|1/2)\s(?:tablets?|tabs?|capsules?|caps?|puffs?|sachets?|drops?|sprays?|patch|patches|ampoules?|vials?|lozenges?|suppositor(?:y|ies)|scoops?|spoonfuls?))\b";
@@ -211,6 +211,7 @@ mod tests {
             (" 5 to 10 mg", "5-10 mg"),
             (" 10 mg/5 mL", "10 mg/5 mL"),
             (" 50 micrograms/ml one drop", "50 micrograms/ml"),
+            (" 1.5 g/400 units bd", "1.5 g/400 units"),
             (" 0.75% gel", "0.75 %"),
             (" | 10 mg | PO", "10 mg"),
             (" 25/100 mg, half a tablet", "25/100 mg"),

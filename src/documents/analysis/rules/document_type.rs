@@ -12,6 +12,8 @@ const HEADING_WORDS: usize = 60;
 const HEADING_FACTOR: u32 = 3;
 const LEAST_SCORE: u32 = 4;
 const TABLE_OF_VALUES: usize = 4;
+// A letter tells of values too, but says more beside.
+const WORDS_PER_VALUE: usize = 14;
 
 // On equal scores the first wins: a summary or letter quotes the reports, not the reverse.
 const PRECEDENCE: [DocumentType; 5] = [
@@ -159,7 +161,7 @@ fn phrases(kind: DocumentType) -> &'static [(&'static str, u32)] {
 /// Recognises the type by the phrases in `words` and by how many lab values the text has.
 pub fn recognise(words: &[Word<'_>], lab_values: usize) -> DocumentType {
     let mut scores = scores(words);
-    if lab_values >= TABLE_OF_VALUES {
+    if lab_values >= TABLE_OF_VALUES && words.len() <= lab_values * WORDS_PER_VALUE {
         scores[LAB_PLACE] += LEAST_SCORE;
     }
     let best = scores.iter().max().copied().unwrap_or_default();

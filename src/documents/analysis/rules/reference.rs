@@ -54,7 +54,7 @@ fn number() -> &'static str {
 /// Returns the pieces, all of them to be read without regard to case.
 pub fn patterns() -> Patterns {
     let number = number();
-    let amount = "(?:mg|mcg|[uµμ]g|ng|pg|gm|g|[munpµμ]?mol|m?eq|[kmuµμ]?iu|[muµμk]|cells|copies)";
+    let amount = "(?:mg|mcg|[uµμ]g|ng|pg|gm|g|[munpµμ]?mol|m?eq|[kmuµμ]?iu|[muµμk]?u|k|cells|copies)";
     let volume = "(?:dl|100ml|[muµμn]l|l|cumm|mm3|hpf|g|mmol|mol)";
     let count = r"(?:x\s?)?10(?:\s?[\^*e]\s?\d{1,2}|[⁰¹²³⁴⁵⁶⁷⁸⁹]{1,2})\s?/\s?(?:[muµμ]?l)\b";
     let cleared = r"ml/min(?:\s?/\s?1[.,]73\s?m(?:\^?2|²))?";

@@ -67,6 +67,11 @@ const HAVING: [&str; 16] = [
 /// Words that may stand between, such as "and sister" or "also".
 const REACH: usize = 4;
 
+/// Says whether a word names a relative.
+pub fn is_relative(word: &Word<'_>) -> bool {
+    RELATIVES.contains(&word.text)
+}
+
 /// Says whether the first word names a relative of whom something is told.
 pub fn begins_relative(words: &[Word<'_>]) -> bool {
     let Some(first) = words.first().filter(|word| RELATIVES.contains(&word.text)) else { return false };

@@ -8,9 +8,9 @@ use regex::{Captures, Regex};
 const LEAST_PAIRS: usize = 2;
 
 static PAIR: LazyLock<Regex> = LazyLock::new(|| {
-    let names = "Na\\+?|K\\+?|Cl|HCO3|CO2|BUN|Cr|Creat|Ca|Mg|Phos|Glu|WBC|WCC|Hgb|HGB|Hb|Hct|Plt|PLT|Plts|eGFR|A1c|HbA1c|Alb|ALT|AST|ALP|GGT|LDL|HDL|TSH|CRP|ESR|LDH|Lactate|MCV|PSA|Lipase|BNP";
+    let names = "Na\\+?|K\\+?|Cl|HCO3|CO2|BUN|Cr|[Cc]reat|Ca|Mg|Phos|Glu|WBC|WCC|Hgb|HGB|Hb|Hct|Plt|PLT|Plts|eGFR|A1c|HbA1c|Alb|ALT|AST|ALP|GGT|LDL|HDL|TSH|CRP|ESR|LDH|Lactate|MCV|PSA|Lipase|BNP";
     let pair = format!(
-        r"\b(?<name>{names})\s?[:=]?\s?(?<number>\d{{1,4}}(?:[.,]\d{{1,3}})?)(?:\s?(?<flag>[HL])\b)?(?:[,;)|/]|\.\s|\.?$|\s(?:[A-Z]))"
+        r"\b(?<name>{names})\s?[:=]?\s?(?<number>\d{{1,4}}(?:[.,]\d{{1,3}})?)(?:\s?(?<flag>[HL])\b)?(?:[,;)|/]|\.\s|\.?$|\s?(?:-|→)|\s(?:[A-Z]))"
     );
     Regex::new(&pair).expect("the pattern is fixed")
 });
@@ -44,7 +44,7 @@ mod tests {
 
     #[test]
     fn results_without_units_are_read_where_several_stand_together() {
-        let read = pairs("Labs: Na 138, K 4.1 Cl 101; Cr 1.2.");
+        let read = pairs("Labs: Na 138, K 4.1 Cl 101; Cr 1.2 -> 1.1.");
 
         let names: Vec<_> = read.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["Na", "K", "Cl", "Cr"]);

@@ -32,6 +32,7 @@ const AMERICAN: [(&str, &str); 26] = [
 const PLAIN: [(&str, &str); 6] = [("é", "e"), ("è", "e"), ("ö", "o"), ("ü", "u"), ("ç", "c"), ("ä", "a")];
 /// Shorter words are abbreviations, or have no plural that differs.
 const LEAST_PLURAL: usize = 5;
+const LEAST_PLURAL_OWNER: usize = 3;
 
 /// Lists `term`, which is in lower case, in every spelling; itself first.
 pub fn spellings(term: &str) -> Vec<String> {
@@ -41,6 +42,7 @@ pub fn spellings(term: &str) -> Vec<String> {
     extend(&mut all, |term| Some(term.replace("'s", "")));
     extend(&mut all, |term| Some(replaced(term, &AMERICAN)));
     extend(&mut all, plural);
+    extend(&mut all, plural_of_owner);
     all
 }
 
@@ -59,14 +61,25 @@ fn replaced(term: &str, pairs: &[(&str, &str)]) -> String {
 /// In "fracture of the wrist" the first noun has the plural.
 fn plural(term: &str) -> Option<String> {
     let end = term.find(" of ").unwrap_or(term.len());
-    let word = term[..end].rsplit(' ').next()?;
-    let stem = word.strip_suffix('y').filter(|stem| !stem.ends_with(['a', 'e', 'o']));
+    Some(format!("{}{}", with_plural(&term[..end], LEAST_PLURAL)?, &term[end..]))
+}
+
+/// "Osteoarthritis of both knees".
+fn plural_of_owner(term: &str) -> Option<String> {
+    term.contains(" of ").then(|| with_plural(term, LEAST_PLURAL_OWNER))?
+}
+
+/// Puts the last word into the plural.
+fn with_plural(term: &str, least: usize) -> Option<String> {
+    let word = term.rsplit(' ').next()?;
     let ends_alike = word.ends_with(['s', 'x', 'z', 'a']) || !word.chars().all(char::is_alphabetic);
-    if word.chars().count() < LEAST_PLURAL || ends_alike {
+    if word.chars().count() < least || ends_alike {
         return None;
     }
-    let plural = stem.map_or_else(|| format!("{word}s"), |stem| format!("{stem}ies"));
-    Some(format!("{}{plural}{}", &term[..end - word.len()], &term[end..]))
+    match word.strip_suffix('y').filter(|stem| !stem.ends_with(['a', 'e', 'o'])) {
+        Some(_) => Some(format!("{}ies", &term[..term.len() - 1])),
+        None => Some(format!("{term}s")),
+    }
 }
 
 #[cfg(test)]
@@ -82,6 +95,7 @@ mod tests {
         spelled("oesophageal tumour", "esophageal tumors");
         spelled("fracture of wrist", "fractures of wrist");
         spelled("bone metastasis", "bone metastasis");
+        spelled("arthrosis of hip", "arthrosis of hips");
         spelled("colonic biopsy", "colonic biopsies");
         spelled("crohn's disease", "crohns disease");
         spelled("crohn's disease", "crohn disease");
