@@ -1,6 +1,6 @@
 # What one needs day by day; `make` alone lists it.
 
-# A node from elsewhere does as well.
+# A node or python3 from elsewhere does as well.
 NODE := $(if $(shell command -v node 2>/dev/null),,nodejs) $(if $(shell command -v npm 2>/dev/null),,npm)
 PYTHON := $(if $(shell python3 -c 'import ensurepip' 2>/dev/null && echo yes),,python3 python3-venv)
 PACKAGES := $(strip chromium chromium-driver redis-server postgresql pgbouncer nginx openssl poppler-utils tesseract-ocr tesseract-ocr-eng $(NODE) $(PYTHON))
@@ -34,7 +34,7 @@ tests/clients/venv/installed: tests/clients/requirements.txt
 
 # Only looks: `make test` installs nothing behind anyone's back.
 parts:
-	@for program in chromium chromedriver redis-server openssl setpriv node pdftoppm pdfinfo tesseract; do \
+	@for program in chromium chromedriver redis-server openssl setpriv node python3 pdftoppm pdfinfo tesseract; do \
 		command -v $$program >/dev/null || \
 			{ echo "The tests need $$program on the path: make setup" >&2; exit 1; }; \
 	done

@@ -17,8 +17,9 @@ use crate::{
     clock::Clock,
     config::{BrokerConfig, Config, OcrConfig, StorageConfig},
     documents::{
-        self, Connections, DatabaseUrl, DocumentStore, Files, ForgetfulStore, Lookups, Pipeline,
+        self, Connections, DatabaseUrl, DocumentStore, Files, ForgetfulStore, Lookups, Pipeline, Readers,
         StatusReader, StatusSettings, StatusSql,
+        analysis::{Analyzer, HttpAnalyzer, RuleAnalyzer},
         ocr::{FileLinks, OcrDispatcher},
         text_layer::TextLayerReader,
     },
@@ -303,6 +304,15 @@ impl Base<'_> {
         MessageReader::start(store, Arc::clone(&self.metrics), interval, self.stop.clone())
     }
 
+    fn analyzer(&self) -> Arc<dyn Analyzer> {
+        match &self.config.analyzer {
+            None => Arc::new(RuleAnalyzer::default()),
+            Some(config) => {
+                Arc::new(HttpAnalyzer::new(config.url.clone(), config.token.clone(), config.answer_within))
+            }
+        }
+    }
+
     /// Opens the way to OCR and the door for what comes back.
     fn ocr(&self, files: &Files) -> Option<(OcrDispatcher, OcrDoor)> {
         let config = self.config.ocr.as_ref()?;
@@ -332,7 +342,8 @@ impl Base<'_> {
     ) -> Pipeline {
         let program = self.config.server.text_layer_program.clone().unwrap_or_else(|| "tidings".into());
         let reader = TextLayerReader::new(program);
-        Pipeline::new(store, files, emitter, reader, ocr, Arc::clone(&self.metrics), self.clock)
+        let readers = Readers { reader, ocr, analyzer: self.analyzer() };
+        Pipeline::new(store, files, emitter, readers, Arc::clone(&self.metrics), self.clock)
     }
 
     fn streams(

@@ -9,8 +9,8 @@ use super::check_stream::{self, StreamArguments};
 use crate::{
     broker::hears_itself,
     clock::Clock,
-    config::{BrokerConfig, Config, FilesConfig, OcrConfig, UpstashConfig},
-    documents::{self, DatabaseUrl, Files, StatusSql, StatusSqlError},
+    config::{AnalyzerConfig, BrokerConfig, Config, FilesConfig, OcrConfig, UpstashConfig},
+    documents::{self, DatabaseUrl, Files, StatusSql, StatusSqlError, analysis::HttpAnalyzer},
     upstash::{Command, QStash, RedisRest, SigningKeys},
 };
 
@@ -23,6 +23,7 @@ pub(super) async fn run(config: &Config, arguments: StreamArguments) -> anyhow::
         ("documents", "DATABASE_URL", check_store(config).await),
         ("files", "STORAGE_URL", check_files(config).await),
         ("ocr", "QSTASH_URL, QSTASH_TOKEN, QSTASH_…_SIGNING_KEY", check_queue(config.ocr.as_ref()).await),
+        ("analysis", "ANALYZER_URL, ANALYZER_TOKEN", check_analyzer(config.analyzer.as_ref()).await),
     ];
     if let BrokerConfig::Upstash(upstash) = &config.broker
         && upstash.wake
@@ -132,4 +133,14 @@ async fn check_queue(config: Option<&OcrConfig>) -> anyhow::Result<String> {
 fn signs_with_ours(keys: &SigningKeys, config: &OcrConfig) -> bool {
     let current = keys.current.expose_secret();
     [&config.current_key, &config.next_key].iter().any(|own| own.expose_secret() == current)
+}
+
+/// Asks about a text that is no patient's.
+async fn check_analyzer(config: Option<&AnalyzerConfig>) -> anyhow::Result<String> {
+    let Some(config) = config else { return Ok("the rules of this program: nothing to connect to".into()) };
+    let analyzer = HttpAnalyzer::new(config.url.clone(), config.token.clone(), config.answer_within);
+    let began = Instant::now();
+    analyzer.ask("A test of Tidings: this text is no patient's and says nothing.").await?;
+    let host = config.url.host_str().unwrap_or_default();
+    Ok(format!("{host}: answers in {} ms", began.elapsed().as_millis()))
 }

@@ -4,6 +4,7 @@
 //! line that names the variable, what it holds and what it may hold.
 
 mod access;
+mod analysis;
 mod broker;
 mod bucket;
 mod database;
@@ -16,6 +17,7 @@ mod variables;
 mod vercel;
 
 pub use access::{AccessConfig, Environment};
+pub use analysis::AnalyzerConfig;
 pub use broker::{BrokerConfig, UpstashConfig};
 pub use bucket::BucketConfig;
 pub use ocr::OcrConfig;
@@ -35,6 +37,8 @@ pub struct Config {
     pub broker: BrokerConfig,
     /// Where documents and files are kept.
     pub storage: StorageConfig,
+    /// Who analyzes texts. None: the rules of this program.
+    pub analyzer: Option<AnalyzerConfig>,
     /// How streams work.
     pub streams: StreamsConfig,
     /// Where documents without a text layer are read; without it they fail.
@@ -52,6 +56,7 @@ impl Config {
             access: AccessConfig::read(variables, server.environment)?,
             broker: BrokerConfig::read(variables)?,
             storage: StorageConfig::read(variables)?,
+            analyzer: AnalyzerConfig::read(variables)?,
             streams: StreamsConfig::read(variables)?,
             ocr: OcrConfig::read(variables, server.environment)?,
             server,
@@ -140,6 +145,10 @@ mod tests {
             ("STATUS_MAP", "done=complete", "STATUS_SQL"),
             ("STORAGE_URL", "gs://bucket", "file:///"),
             ("STORAGE_URL", "s3://no_bucket", "s3://bucket"),
+            ("ANALYZER_URL", "ftp://analyzer", "https://"),
+            ("ANALYZER_URL", "http://analyzer.internal", "ANALYZER_ALLOW_HTTP"),
+            ("ANALYZER_TOKEN", "hunter2", "ANALYZER_URL"),
+            ("ANALYZER_TIMEOUT_SECONDS", "0", "1 to 300"),
             ("HEARTBEAT_INTERVAL_MS", "0", "100 to 60000"),
             ("STREAM_MAX_SECONDS", "-1", "5 to 3600"),
             (

@@ -20,7 +20,7 @@ pub use checklist::{CaseDocument, Checklist, ChecklistDocument, ChecklistItem, D
 pub use files::{FileError, Files, MAX_FILE_BYTES};
 pub use health::{CountedHealth, DocumentHealth, MOST_HEALTH_DOCUMENTS, StageDuration};
 pub use lookups::{Lookups, Requirements};
-pub use pipeline::{ConfirmError, Pipeline, RetryError};
+pub use pipeline::{ConfirmError, Pipeline, Readers, RetryError};
 pub use status::{DocumentRecord, DocumentStatus, UnknownStatus};
 pub use status_reader::{PatientStatuses, StatusFollow, StatusReader, StatusSettings};
 pub use store::{

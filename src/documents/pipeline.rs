@@ -23,13 +23,24 @@ use self::{
 };
 use super::{
     DocumentStore, FileError, Files, StoreError, Upload,
+    analysis::Analyzer,
     ocr::{Delivery, DeliveryOutcome, OcrDispatcher, Receipt},
     text_layer::TextLayerReader,
 };
 use crate::{broker::Emitter, clock::Clock, event::Id, telemetry::Metrics};
 
-/// Documents read or analyzed at once.
+/// Documents read at once.
 const WORKED_ON_AT_ONCE: usize = 2;
+
+/// What reads documents, and understands what they say.
+pub struct Readers {
+    /// Reads text layers.
+    pub reader: TextLayerReader,
+    /// Sends pictures to OCR; without it a document that has no text layer fails.
+    pub ocr: Option<OcrDispatcher>,
+    /// Finds what a text says.
+    pub analyzer: Arc<dyn Analyzer>,
+}
 
 /// Works on documents. Clones share the work.
 #[derive(Clone)]
@@ -44,7 +55,8 @@ struct Shared {
     reader: TextLayerReader,
     /// Without it a document that has no text layer fails.
     ocr: Option<OcrDispatcher>,
-    /// Reading and analyzing keep a core busy and a file in memory.
+    analyzer: Arc<dyn Analyzer>,
+    /// Reading keeps a core busy and a file in memory.
     turns: Semaphore,
     /// Two confirms of one document are never under way at once.
     confirms: Places,
@@ -94,11 +106,11 @@ impl Pipeline {
         store: Arc<dyn DocumentStore>,
         files: Files,
         emitter: Emitter,
-        reader: TextLayerReader,
-        ocr: Option<OcrDispatcher>,
+        readers: Readers,
         metrics: Arc<Metrics>,
         clock: Clock,
     ) -> Self {
+        let Readers { reader, ocr, analyzer } = readers;
         let (turns, work, stop) =
             (Semaphore::new(WORKED_ON_AT_ONCE), TaskTracker::new(), CancellationToken::new());
         let shared = Shared {
@@ -107,6 +119,7 @@ impl Pipeline {
             emitter,
             reader,
             ocr,
+            analyzer,
             turns,
             confirms: Places::default(),
             handovers: Places::default(),

@@ -119,6 +119,8 @@ pub struct Metrics {
     /// Deliveries of the OCR queue by outcome: `taken`, `too_late`, `noted`, `repeat`, `unusable`,
     /// `unsigned`, `wrong_clock` or `store_down`.
     pub ocr_deliveries: Family<OutcomeLabels, Counter>,
+    /// Texts analyzed, by outcome: `ok`, `failed` or `unavailable`.
+    pub analyses: Family<OutcomeLabels, Counter>,
     /// Answers that refused a request, by problem type.
     pub requests_refused: Family<ReasonLabels, Counter>,
     /// Redis commands as Upstash bills them, before copies in other regions.
@@ -184,6 +186,7 @@ impl Default for Metrics {
             documents_retried: add(&mut registry, "documents_retried", "Failed documents tried again"),
             ocr_dispatches: add(&mut registry, "ocr_dispatches", "Documents sent to OCR, by outcome"),
             ocr_deliveries: add(&mut registry, "ocr_deliveries", "Deliveries of the OCR queue, by outcome"),
+            analyses: add(&mut registry, "analyses", "Texts analyzed, by outcome"),
             requests_refused: add(&mut registry, "requests_refused", "Answers that refused a request"),
             redis_commands: add(&mut registry, "redis_commands", "Redis commands as Upstash bills them"),
             redis_calls: add(&mut registry, "redis_calls", "Calls to Redis by outcome"),
@@ -264,6 +267,9 @@ impl Metrics {
             }
             drop(self.cache_load_seconds.get_or_create(&labels));
         }
+        for outcome in ["ok", "failed", "unavailable"] {
+            drop(self.analyses.get_or_create(&OutcomeLabels { outcome }));
+        }
         for (family, outcomes) in [
             (&self.replays, ["whole", "gap"]),
             (&self.status_reads, ["ok", "failed"]),
@@ -339,6 +345,11 @@ impl Metrics {
     /// Counts a delivery of the OCR queue.
     pub fn ocr_delivered(&self, outcome: &'static str) {
         count_outcome(&self.ocr_deliveries, outcome);
+    }
+
+    /// Counts a text that was analyzed.
+    pub fn analyzed(&self, outcome: &'static str) {
+        count_outcome(&self.analyses, outcome);
     }
 
     /// Notes the state of a source.

@@ -16,6 +16,8 @@ impl Failure {
             "encrypted" => "The document is protected by a password.",
             "unreadable" => "The document is damaged or not complete.",
             "no_pages" => "The document has no pages.",
+            "analyzer_unavailable" => "We cannot look at what the document says right now.",
+            "analyzer_failed" => "We could not make out what the document says.",
             "too_complex" => "The document takes too long to read.",
             "not_a_pdf" => "The file is not a PDF.",
             "needs_ocr" => "The document is a picture; reading pictures is not set up.",

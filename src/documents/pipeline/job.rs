@@ -4,13 +4,13 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use backon::{ExponentialBuilder, Retryable};
 use bytes::Bytes;
-use tokio::{sync::SemaphorePermit, task::spawn_blocking};
+use tokio::sync::SemaphorePermit;
 
 use super::{Shared, failure::Failure, leases::silence, silence::SILENT_FOR, under_way::Entered};
 use crate::{
     documents::{
         Advance, DocumentStatus, FileError, StoreError, Upload,
-        analysis::{Findings, analyze},
+        analysis::Findings,
         matching::match_requirements,
         ocr::{Delivery, DeliveryOutcome, OcrFailure, OcrOrder, OcrResult, Receipt},
         text_layer::TextLayer,
@@ -206,8 +206,12 @@ impl Job {
     }
 
     async fn analyze(&self, text: String) -> Result<Findings, &'static str> {
-        let _turn = self.turn().await;
-        spawn_blocking(move || analyze(&text)).await.map_err(|_| INTERNAL)
+        let findings = self.shared.analyzer.analyze(text).await;
+        self.shared.metrics.analyzed(findings.as_ref().map_or_else(|error| error.outcome(), |_| "ok"));
+        findings.map_err(|error| {
+            tracing::warn!(error = &error as &dyn std::error::Error, "a document could not be analyzed");
+            error.reason()
+        })
     }
 
     async fn run_matching(&self, findings: &Findings) -> Result<(), &'static str> {

@@ -25,6 +25,8 @@ const REASON_WORDS = {
   no_text: 'No text was found in the document. A sharper scan may help.',
   ocr_failed: 'The text in the picture could not be read. A sharper scan may help.',
   ocr_unavailable: 'Pictures cannot be read at the moment. Please upload the document again later.',
+  analyzer_unavailable: 'The document cannot be looked at right now. Please upload it again later.',
+  analyzer_failed: 'We could not make out what the document says.',
   file_missing: 'The uploaded file is no longer there. Please upload it again.',
   worker_silent: 'Processing stopped without an answer. Please upload the document again.',
   internal: 'Something went wrong on our side. Please upload the document again later.',

@@ -217,6 +217,7 @@ async fn of_findings_a_case_is_told_type_and_dates(store: &dyn DocumentStore) {
     findings.diagnoses.push(tidings::documents::analysis::Diagnosis {
         code: "M17".into(),
         name: "what \0 a hostile PDF may say".into(),
+        is_past: false,
     });
     assert_eq!(store.case_documents(&id("ck")).await.unwrap()[0].findings, None);
 

@@ -1,5 +1,6 @@
 //! What the tests stand on: a real server process, and a viewer that reads its streams.
 
+pub mod analyzer;
 pub mod browser;
 pub mod cutter;
 pub mod documents;
