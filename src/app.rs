@@ -174,7 +174,9 @@ impl App {
     }
 
     async fn close(self, flush_within: Duration, close_within: Duration) {
-        if !self.emitter.flush(flush_within).await {
+        let (_, are_stored) =
+            tokio::join!(self.pipeline.release(flush_within), self.emitter.flush(flush_within));
+        if !are_stored {
             tracing::warn!("events were lost: the broker did not take them in time");
         }
         self.stop.cancel();
