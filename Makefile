@@ -2,8 +2,9 @@
 
 # A node from elsewhere does as well.
 NODE := $(if $(shell command -v node 2>/dev/null),,nodejs) $(if $(shell command -v npm 2>/dev/null),,npm)
-PACKAGES := $(strip chromium chromium-driver redis-server postgresql pgbouncer openssl $(NODE))
-CLIENTS := tests/clients/node_modules/.package-lock.json
+PYTHON := $(if $(shell python3 -c 'import ensurepip' 2>/dev/null && echo yes),,python3 python3-venv)
+PACKAGES := $(strip chromium chromium-driver redis-server postgresql pgbouncer openssl $(NODE) $(PYTHON))
+CLIENTS := tests/clients/node_modules/.package-lock.json tests/clients/venv/installed
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
 .DEFAULT_GOAL := help
@@ -23,8 +24,13 @@ setup: ## install what the tests need and is missing: Debian packages, official 
 	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$missing
 	@$(MAKE) --no-print-directory $(CLIENTS)
 
-$(CLIENTS): tests/clients/package-lock.json
+tests/clients/node_modules/.package-lock.json: tests/clients/package-lock.json
 	npm ci --prefix tests/clients --ignore-scripts --no-audit --no-fund
+
+tests/clients/venv/installed: tests/clients/requirements.txt
+	python3 -m venv --clear tests/clients/venv
+	tests/clients/venv/bin/pip install --quiet --disable-pip-version-check --no-deps -r tests/clients/requirements.txt
+	touch $@
 
 # Only looks: `make test` installs nothing behind anyone's back.
 parts:

@@ -12,7 +12,7 @@ use super::{Broker, BrokerError, Publication};
 use crate::{
     clock::Clock,
     event::{Channel, Id, ProgressError, ProgressEvent},
-    telemetry::{DropReason, Metrics},
+    telemetry::{DropReason, Metrics, StageClock},
 };
 
 /// Most events handed to the broker in one call.
@@ -43,6 +43,7 @@ pub struct Emitter {
     queue: mpsc::Sender<Queued>,
     clock: Clock,
     metrics: Arc<Metrics>,
+    stages: Arc<StageClock>,
 }
 
 /// Tells why an event was not taken.
@@ -76,7 +77,7 @@ impl Emitter {
         let (queue, waiting) = mpsc::channel(limits.queue.max(1));
         let publisher = Publisher { broker, metrics: Arc::clone(&metrics), patience: limits.patience };
         tokio::spawn(publisher.run(waiting));
-        Self { queue, clock, metrics }
+        Self { queue, clock, metrics, stages: Arc::default() }
     }
 
     /// Emits one step of a patient's document and returns at once with its event id.
@@ -85,8 +86,9 @@ impl Emitter {
     /// and logged. Call [`Emitter::flush`] before a process ends.
     pub fn emit_progress(&self, patient: &Id, mut event: ProgressEvent) -> Id {
         let event_id = event.stamp(self.clock.now());
-        if let Err(error) = self.enqueue(patient, &event, None) {
-            tracing::warn!(%error, "an event was dropped");
+        match self.enqueue(patient, &event, None) {
+            Ok(()) => self.follow(&event),
+            Err(error) => tracing::warn!(%error, "an event was dropped"),
         }
         event_id
     }
@@ -99,6 +101,7 @@ impl Emitter {
         let event_id = event.stamp(self.clock.now());
         let (stored, receiver) = oneshot::channel();
         self.enqueue(patient, &event, Some(stored))?;
+        self.follow(&event);
         Ok((event_id, Stored(receiver)))
     }
 
@@ -107,6 +110,14 @@ impl Emitter {
         let (done, flushed) = oneshot::channel();
         let flush = async { self.queue.send(Queued::Flush(done)).await.is_ok() && flushed.await.is_ok() };
         timeout(within, flush).await.unwrap_or(false)
+    }
+
+    /// Follows the stages of what was taken: here each event is met once, however many instances serve it.
+    fn follow(&self, event: &ProgressEvent) {
+        let step = self.stages.note(event, self.clock.now());
+        if let Some(time) = step.took() {
+            self.metrics.stage_took(step.work, event.status.as_str(), time);
+        }
     }
 
     fn enqueue(
@@ -190,7 +201,7 @@ impl Publisher {
         };
         let settle = |(event, answer): (Waiting, Result<(), BrokerError>)| match answer {
             Ok(()) => {
-                self.metrics.events_published.inc();
+                self.metrics.events.published.inc();
                 event.stored.map(|stored| stored.send(true));
                 None
             }

@@ -78,6 +78,7 @@ impl Viewer {
         let follow = shared.statuses.follow(&request.patient, &request.documents);
         let reads_before = follow.reads_begun();
         follow.read_behind(reads_before).await;
+        let open = shared.metrics.open_stream(subscription.channel().kind());
         let mut viewer = Self {
             coverage: Coverage { named: request.documents.clone() },
             subscription,
@@ -93,7 +94,7 @@ impl Viewer {
             end: EndRules::new(&request, reads_before),
             ends_at: ends_at(shared, &request, opened_at),
             has_ended: false,
-            _open: shared.metrics.open_stream(),
+            _open: open,
             _place_taken: place,
             shared: Arc::clone(shared),
             request,
@@ -187,7 +188,7 @@ impl Viewer {
             self.follow.expect_end(event.read_at);
         }
         if self.shows(shown.name.as_str()) {
-            self.shared.metrics.events_sent.inc();
+            self.shared.metrics.events.sent.inc();
             self.pending.push_back(Frame::Event(event));
         }
     }

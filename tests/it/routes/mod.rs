@@ -12,6 +12,8 @@ mod page;
 
 mod operations;
 
+mod metrics;
+
 mod startup;
 
 use reqwest::{RequestBuilder, StatusCode, header::CONTENT_TYPE};

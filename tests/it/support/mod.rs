@@ -8,6 +8,7 @@ pub mod half_upload;
 pub mod pgbouncer;
 pub mod postgres;
 pub mod program;
+pub mod python;
 pub mod random;
 pub mod redis;
 pub mod s3;
