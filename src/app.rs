@@ -22,7 +22,7 @@ use crate::{
     hub::{Hub, HubSettings},
     listener::StallGuard,
     stream::{Pulse, StreamSettings, Streams},
-    telemetry::Metrics,
+    telemetry::{Metrics, Traces},
     upstash::RedisRest,
 };
 
@@ -39,6 +39,7 @@ const SILENCE_MARGIN: Duration = Duration::from_secs(60);
 pub struct App {
     router: Router,
     emitter: Emitter,
+    traces: Traces,
     pipeline: Pipeline,
     store: Arc<dyn DocumentStore>,
     dev_token: String,
@@ -72,6 +73,8 @@ impl App {
             Arc::clone(&base.metrics),
             EmitterLimits::default(),
         );
+        let traces = base.start_traces()?;
+        let emitter = emitter.traced_by(traces.clone());
         let pipeline = base.pipeline(Arc::clone(&store), files.clone(), emitter.clone());
         let (hub, statuses) = (base.start_hub(broker), base.start_status_reader(Arc::clone(&store)));
         let streams = base.streams(hub.clone(), statuses.clone(), shutdown);
@@ -89,7 +92,7 @@ impl App {
             allowed_origins: config.access.allowed_origins.clone(),
             metrics: base.metrics,
         });
-        Ok(Self { router, emitter, pipeline, store, dev_token, stop: base.stop })
+        Ok(Self { router, emitter, traces, pipeline, store, dev_token, stop: base.stop })
     }
 
     /// Gives the routes, to be served or merged into another router.
@@ -122,8 +125,13 @@ impl App {
         if !self.pipeline.finish(FINISH_WITHIN).await {
             tracing::warn!("documents are still under way; they are taken up at the next start");
         }
-        if !self.emitter.flush(FINISH_WITHIN).await {
+        let (are_events_stored, are_spans_sent) =
+            tokio::join!(self.emitter.flush(FINISH_WITHIN), self.traces.flush(FINISH_WITHIN));
+        if !are_events_stored {
             tracing::warn!("events were lost: the broker did not take them in time");
+        }
+        if !are_spans_sent {
+            tracing::warn!("spans were lost: the receiver of traces did not take them in time");
         }
         self.stop.cancel();
         // A writer that waits for the database would hold the process up.
@@ -211,6 +219,11 @@ impl Base<'_> {
                 Arc::new(UpstashBroker::new(redis, self.clock, Arc::clone(&self.metrics), settings))
             }
         }
+    }
+
+    fn start_traces(&self) -> anyhow::Result<Traces> {
+        let start = |config| Traces::start(config, Arc::clone(&self.metrics));
+        Ok(self.config.traces.as_ref().map(start).transpose()?.unwrap_or_default())
     }
 
     fn start_hub(&self, broker: Arc<dyn Broker>) -> Hub {

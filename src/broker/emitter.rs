@@ -12,7 +12,7 @@ use super::{Broker, BrokerError, Publication};
 use crate::{
     clock::Clock,
     event::{Channel, Id, ProgressError, ProgressEvent},
-    telemetry::{DropReason, Metrics, StageClock},
+    telemetry::{DropReason, Metrics, StageClock, TraceParent, Traces},
 };
 
 /// Most events handed to the broker in one call.
@@ -44,6 +44,8 @@ pub struct Emitter {
     clock: Clock,
     metrics: Arc<Metrics>,
     stages: Arc<StageClock>,
+    traces: Traces,
+    parent: Option<TraceParent>,
 }
 
 /// Tells why an event was not taken.
@@ -77,7 +79,26 @@ impl Emitter {
         let (queue, waiting) = mpsc::channel(limits.queue.max(1));
         let publisher = Publisher { broker, metrics: Arc::clone(&metrics), patience: limits.patience };
         tokio::spawn(publisher.run(waiting));
-        Self { queue, clock, metrics, stages: Arc::default() }
+        Self { queue, clock, metrics, stages: Arc::default(), traces: Traces::default(), parent: None }
+    }
+
+    /// Makes spans of what is emitted from here on.
+    #[must_use]
+    pub fn traced_by(self, traces: Traces) -> Self {
+        Self { traces, ..self }
+    }
+
+    /// Gives the same emitter for work that belongs to a caller's trace; later events of its
+    /// documents follow there, whoever emits them. Without a parent nothing changes.
+    #[must_use]
+    pub fn under(&self, parent: Option<TraceParent>) -> Self {
+        Self { parent, ..self.clone() }
+    }
+
+    /// Puts what is emitted from here on for an attempt of a document into a caller's trace: for work
+    /// that somebody else hands over, and that emits later.
+    pub fn join_trace(&self, document: &Id, attempt: u32, parent: TraceParent) {
+        self.stages.join(document, attempt, parent, self.clock.now());
     }
 
     /// Emits one step of a patient's document and returns at once with its event id.
@@ -112,9 +133,10 @@ impl Emitter {
         timeout(within, flush).await.unwrap_or(false)
     }
 
-    /// Follows the stages of what was taken: here each event is met once, however many instances serve it.
+    /// Times and traces what was taken: here each event is met once, however many instances serve it.
     fn follow(&self, event: &ProgressEvent) {
-        let step = self.stages.note(event, self.clock.now());
+        let step = self.stages.note(event, self.parent.as_ref(), self.clock.now());
+        self.traces.note(event, &step);
         if let Some(time) = step.took() {
             self.metrics.stage_took(step.work, event.status.as_str(), time);
         }

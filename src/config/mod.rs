@@ -11,6 +11,7 @@ mod server;
 mod statuses;
 mod storage;
 mod streams;
+mod traces;
 mod variables;
 
 pub use access::{AccessConfig, Environment};
@@ -19,6 +20,7 @@ pub use bucket::BucketConfig;
 pub use server::ServerConfig;
 pub use storage::{FilesConfig, StorageConfig};
 pub use streams::StreamsConfig;
+pub use traces::TracesConfig;
 pub use variables::{ConfigError, Variables};
 
 /// Everything a server is told at its start.
@@ -34,6 +36,8 @@ pub struct Config {
     pub storage: StorageConfig,
     /// How streams work.
     pub streams: StreamsConfig,
+    /// Where traces are sent; nowhere by default.
+    pub traces: Option<TracesConfig>,
 }
 
 impl Config {
@@ -48,6 +52,7 @@ impl Config {
             broker: BrokerConfig::read(variables)?,
             storage: StorageConfig::read(variables)?,
             streams: StreamsConfig::read(variables)?,
+            traces: TracesConfig::read(variables)?,
             server,
         })
     }
@@ -106,6 +111,7 @@ mod tests {
             ("EVENT_TTL_SECONDS", "5", "180 to 86400"),
             ("CORS_ALLOWED_ORIGINS", "example.org", "https://"),
             ("LOG_FORMAT", "xml", "text or json"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "grpc://localhost:4317", "http://localhost:4318"),
             ("MIGRATE_ON_START", "maybe", "true or false"),
             ("AUTH_JWT_SECRET", "short", "32"),
             ("RUST_LOG", "tidings=loud", "info"),

@@ -18,6 +18,7 @@ use super::{
 use crate::{
     broker::EmitError,
     event::{Channel, Id, ProgressError, ProgressEvent},
+    telemetry::TraceParent,
 };
 
 /// How long an answer waits for the broker before it says `stored: false`.
@@ -33,7 +34,8 @@ pub(super) async fn publish(
     let patient = take_patient(&mut fields)?;
     let event = ProgressEvent::from_fields(fields).map_err(|error| refuse(&error))?;
     let document = event.document_id.clone();
-    let (event_id, stored) = parts.emitter.submit_progress(&patient, event).map_err(|error| match error {
+    let emitter = parts.emitter.under(trace_parent(&headers));
+    let (event_id, stored) = emitter.submit_progress(&patient, event).map_err(|error| match error {
         EmitError::Invalid(error) => refuse(&error),
         EmitError::Full => {
             Problem::unavailable("Too many events wait for the broker; send this one again later.")
@@ -46,6 +48,11 @@ pub(super) async fn publish(
         "stream_url": stream_url(&patient, &document),
     });
     Ok((StatusCode::ACCEPTED, Json(answer)).into_response())
+}
+
+/// Gives the caller's trace (W3C Trace Context).
+pub(super) fn trace_parent(headers: &HeaderMap) -> Option<TraceParent> {
+    TraceParent::parse(headers.get("traceparent")?.to_str().ok()?)
 }
 
 /// Gives the path of the stream that tells of one document.

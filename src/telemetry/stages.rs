@@ -10,6 +10,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 
+use super::traces::TraceParent;
 use crate::event::{Id, ProgressEvent, Stage, StepStatus};
 
 /// Documents remembered; beyond it the one first heard of is forgotten.
@@ -41,6 +42,8 @@ pub struct StageStep {
     pub began: Option<DateTime<Utc>>,
     /// When the attempt was first heard of.
     pub attempt_began: DateTime<Utc>,
+    /// The caller's trace that the attempt belongs to, if one was given with this event or before.
+    pub parent: Option<TraceParent>,
 }
 
 /// Remembers what was started. One per emitter.
@@ -61,6 +64,7 @@ struct Attempt {
     began: DateTime<Utc>,
     started: HashMap<Work, DateTime<Utc>>,
     has_ended: bool,
+    parent: Option<TraceParent>,
 }
 
 impl Work {
@@ -99,13 +103,17 @@ impl StageStep {
 }
 
 impl StageClock {
-    /// Takes in one event; `now` stands in for a time that the event does not tell.
-    pub fn note(&self, event: &ProgressEvent, now: DateTime<Utc>) -> StageStep {
+    /// Takes in one event, given under `parent`; `now` stands in for a time that the event does not tell.
+    pub fn note(&self, event: &ProgressEvent, parent: Option<&TraceParent>, now: DateTime<Utc>) -> StageStep {
         let told = event.timestamp.as_deref().and_then(|text| DateTime::parse_from_rfc3339(text).ok());
         let at = told.map_or(now, |told| told.to_utc());
         let work = Work::of(event.stage);
         let mut documents = self.lock();
-        let attempt = documents.attempt(event, at);
+        let number = documents.number(event);
+        let attempt = documents.attempt(&event.document_id, number, at);
+        if number < attempt.number {
+            return StageStep { attempt: number, work, at, began: None, attempt_began: at, parent: None };
+        }
         let began = match event.status {
             StepStatus::Started | StepStatus::InProgress => {
                 attempt.started.entry(work).or_insert(at);
@@ -114,7 +122,22 @@ impl StageClock {
             StepStatus::Completed | StepStatus::Failed => attempt.started.remove(&work),
         };
         attempt.has_ended |= event.is_terminal();
-        StageStep { attempt: attempt.number, work, at, began, attempt_began: attempt.began }
+        if let Some(parent) = parent {
+            attempt.parent = Some(parent.clone());
+        }
+        StageStep {
+            attempt: attempt.number,
+            work,
+            at,
+            began,
+            attempt_began: attempt.began,
+            parent: attempt.parent.clone(),
+        }
+    }
+
+    /// Notes the caller's trace that an attempt belongs to.
+    pub fn join(&self, document: &Id, attempt: u32, parent: TraceParent, now: DateTime<Utc>) {
+        self.lock().attempt(document, attempt, now).parent = Some(parent);
     }
 
     fn lock(&self) -> MutexGuard<'_, Documents> {
@@ -123,17 +146,22 @@ impl StageClock {
 }
 
 impl Documents {
-    /// Gives the attempt an event belongs to, by the rule that viewers' processes follow.
-    fn attempt(&mut self, event: &ProgressEvent, at: DateTime<Utc>) -> &mut Attempt {
+    /// Counts the attempt an event belongs to, by the rule that viewers' processes follow.
+    fn number(&self, event: &ProgressEvent) -> u32 {
         let known = self.by_id.get(&event.document_id);
         let begins_anew = known.is_some_and(|it| it.has_ended) && event.stage == Stage::UploadReceived;
-        let number = event.attempt.unwrap_or(known.map_or(1, |it| it.number + u32::from(begins_anew)));
-        if known.is_none() {
+        event.attempt.unwrap_or(known.map_or(1, |it| it.number + u32::from(begins_anew)))
+    }
+
+    /// Gives an attempt, begun at `at` if it is the first heard of it; a later one in place of an
+    /// earlier one that has been given up.
+    fn attempt(&mut self, document: &Id, number: u32, at: DateTime<Utc>) -> &mut Attempt {
+        if !self.by_id.contains_key(document) {
             self.make_room();
-            self.order.push_back(event.document_id.clone());
+            self.order.push_back(document.clone());
         }
-        let new = || Attempt { number, began: at, started: HashMap::new(), has_ended: false };
-        let attempt = self.by_id.entry(event.document_id.clone()).or_insert_with(new);
+        let new = || Attempt { number, began: at, started: HashMap::new(), has_ended: false, parent: None };
+        let attempt = self.by_id.entry(document.clone()).or_insert_with(new);
         if number > attempt.number {
             *attempt = new();
         }
@@ -164,7 +192,7 @@ mod tests {
     #[test]
     fn a_stage_is_timed_by_two_names_and_by_one() {
         let clock = StageClock::default();
-        let note = |stage, status, second| clock.note(&event(stage, status, second), Utc::now()).took();
+        let note = |stage, status, second| clock.note(&event(stage, status, second), None, Utc::now()).took();
 
         assert_eq!(note(Stage::OcrStarted, StepStatus::Started, 1), None);
         assert_eq!(note(Stage::OcrStarted, StepStatus::InProgress, 5), None);
@@ -177,7 +205,7 @@ mod tests {
     #[test]
     fn another_attempt_begins_anew() {
         let clock = StageClock::default();
-        let note = |event: &ProgressEvent| clock.note(event, Utc::now());
+        let note = |event: &ProgressEvent| clock.note(event, None, Utc::now());
         note(&event(Stage::UploadReceived, StepStatus::Completed, 0));
         note(&event(Stage::OcrStarted, StepStatus::Started, 1));
         note(&event(Stage::AnalysisStarted, StepStatus::Failed, 2));
@@ -191,11 +219,29 @@ mod tests {
     }
 
     #[test]
+    fn a_callers_trace_holds_for_its_attempt() {
+        let clock = StageClock::default();
+        let parent = TraceParent::parse("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01").unwrap();
+        let document = Id::parse("d1").unwrap();
+        let note = |attempt| {
+            let event = ProgressEvent::new(document.clone(), Stage::OcrStarted).with_attempt(attempt);
+            clock.note(&event, None, Utc::now())
+        };
+        assert_eq!(note(1).parent, None);
+
+        clock.join(&document, 2, parent.clone(), Utc::now());
+
+        assert_eq!(note(2).parent, Some(parent));
+        assert_eq!((note(1).attempt, note(1).parent), (1, None), "it came late");
+        assert_eq!(note(3).parent, None);
+    }
+
+    #[test]
     fn memory_stays_bounded() {
         let clock = StageClock::default();
         for number in 0..MOST_DOCUMENTS + 10 {
             let document = Id::parse(&format!("d{number}")).unwrap();
-            clock.note(&ProgressEvent::new(document, Stage::OcrStarted), Utc::now());
+            clock.note(&ProgressEvent::new(document, Stage::OcrStarted), None, Utc::now());
         }
 
         let documents = clock.lock();

@@ -2,7 +2,7 @@
 //!
 //! `broker` and `store` are the suites every backend passes; `stream` holds the seams, with paused clocks;
 //! `files` puts them into a bucket; `routes` goes by URL, `promises` by what users were told, `browser` by what a person sees;
-//! `upstash` speaks to a server in Upstash's place.
+//! `telemetry` receives traces; `upstash` speaks to a server in Upstash's place.
 
 mod broker;
 mod browser;
@@ -13,4 +13,5 @@ mod routes;
 mod store;
 mod stream;
 mod support;
+mod telemetry;
 mod upstash;

@@ -10,6 +10,7 @@ mod redis;
 mod requests;
 mod sources;
 mod streams;
+mod traces;
 
 use prometheus_client::{
     encoding::text,
@@ -27,6 +28,7 @@ pub use redis::RedisMetrics;
 pub use requests::RequestMetrics;
 pub use sources::SourceMetrics;
 pub use streams::{StreamMetrics, StreamOpen};
+pub use traces::{SpanLoss, TraceMetrics};
 
 /// Counts by labels.
 type Counters<L> = Family<L, Counter>;
@@ -48,6 +50,8 @@ pub struct Metrics {
     pub sources: SourceMetrics,
     /// Requests over HTTP.
     pub requests: RequestMetrics,
+    /// Spans of traces.
+    pub traces: TraceMetrics,
 }
 
 impl Default for Metrics {
@@ -62,6 +66,7 @@ impl Default for Metrics {
             documents: DocumentMetrics::new(&mut registry),
             sources: SourceMetrics::new(&mut registry),
             requests: RequestMetrics::new(&mut registry),
+            traces: TraceMetrics::new(&mut registry),
             registry,
         }
     }

@@ -5,6 +5,7 @@ pub mod cutter;
 pub mod documents;
 pub mod gate;
 pub mod half_upload;
+pub mod otlp;
 pub mod pgbouncer;
 pub mod postgres;
 pub mod program;
