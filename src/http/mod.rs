@@ -6,6 +6,7 @@ mod access;
 mod body;
 mod cors;
 mod documents;
+mod openapi;
 mod operations;
 mod page;
 mod problem;

@@ -14,6 +14,12 @@ use super::Shared;
 const CURE: &str = "`tidings check`, with the settings of this server, names the cause and the variable.";
 
 /// Says that the process lives.
+#[utoipa::path(
+    get,
+    path = "/healthz",
+    tag = "operators",
+    responses((status = 200, content_type = "text/plain", body = String, description = "`ok`"))
+)]
 pub(super) async fn healthz() -> &'static str {
     "ok\n"
 }
@@ -21,6 +27,15 @@ pub(super) async fn healthz() -> &'static str {
 /// Says of each source whether it answers; 503 when one does not.
 ///
 /// Of a bucket it tells how the last call went: streams do not need it, so it makes nobody unready.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    tag = "operators",
+    responses(
+        (status = 200, description = "`ready`, and the state of each of the `sources`", body = Object),
+        (status = 503, description = "The same; a source is down, with its `cure`", body = Object),
+    )
+)]
 pub(super) async fn readyz(State(parts): State<Shared>) -> Response {
     let sources = [
         (parts.hub.source_name(), *parts.hub.source_state().borrow()),
@@ -41,7 +56,13 @@ pub(super) async fn readyz(State(parts): State<Shared>) -> Response {
     (status, Json(answer)).into_response()
 }
 
-/// Shows every count in the Prometheus text format.
+/// Shows every count in the Prometheus text format; docs/metrics.md explains each.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "operators",
+    responses((status = 200, content_type = "application/openmetrics-text", body = String, description = "OpenMetrics 1.0"))
+)]
 pub(super) async fn metrics(State(parts): State<Shared>) -> Response {
     let media_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, media_type)], parts.metrics.encode()).into_response()

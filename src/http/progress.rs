@@ -8,11 +8,14 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use super::{
     Shared,
     body::{JsonBody, parse_id},
+    openapi::{PublishRequest, Refusal},
     problem::Problem,
 };
 use crate::{
@@ -24,7 +27,34 @@ use crate::{
 /// How long an answer waits for the broker before it says `stored: false`.
 const STORED_WITHIN: Duration = Duration::from_secs(1);
 
+/// What became of an event.
+#[derive(Serialize, ToSchema)]
+pub(super) struct PublishAnswer {
+    event_id: Id,
+    /// Whether the broker has it; if not, it is tried again for 60 s.
+    stored: bool,
+    /// Streams open on the channel in this process.
+    viewers: usize,
+    stream_url: String,
+}
+
 /// Takes one progress event of a service.
+#[utoipa::path(
+    post,
+    path = "/api/v1/progress",
+    tag = "services",
+    params(("traceparent" = Option<String>, Header, description = "W3C Trace Context: the trace of the caller's work")),
+    request_body = PublishRequest,
+    security(("service" = [])),
+    responses(
+        (status = 202, description = "Taken", body = PublishAnswer),
+        (status = 400, response = Refusal),
+        (status = 401, response = Refusal),
+        (status = 413, response = Refusal),
+        (status = 415, response = Refusal),
+        (status = 503, response = Refusal),
+    )
+)]
 pub(super) async fn publish(
     State(parts): State<Shared>,
     headers: HeaderMap,
@@ -41,12 +71,12 @@ pub(super) async fn publish(
             Problem::unavailable("Too many events wait for the broker; send this one again later.")
         }
     })?;
-    let answer = json!({
-        "event_id": event_id,
-        "stored": stored.within(STORED_WITHIN).await,
-        "viewers": parts.hub.viewers(&Channel::documents(patient.clone())),
-        "stream_url": stream_url(&patient, &document),
-    });
+    let answer = PublishAnswer {
+        event_id,
+        stored: stored.within(STORED_WITHIN).await,
+        viewers: parts.hub.viewers(&Channel::documents(patient.clone())),
+        stream_url: stream_url(&patient, &document),
+    };
     Ok((StatusCode::ACCEPTED, Json(answer)).into_response())
 }
 

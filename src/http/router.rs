@@ -1,19 +1,21 @@
 //! Every route on one screen, grouped by who calls it.
+//!
+//! A route's method, path and description for `/openapi.json` stand at its handler (`#[utoipa::path]`).
 
 use std::sync::Arc;
 
 use axum::{
-    Router,
+    Extension, Router,
     extract::{DefaultBodyLimit, MatchedPath, Request},
     http::StatusCode,
     middleware,
-    routing::{get, post, put},
 };
 use tower_http::trace::TraceLayer;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    Parts, body::MAX_JSON_BYTES, cors, documents, operations, page, problem, progress, stream, tokens,
-    uploads,
+    Parts, body::MAX_JSON_BYTES, cors, documents, openapi, operations, page, problem, progress, stream,
+    tokens, uploads,
 };
 
 /// Builds the routes over `parts`.
@@ -21,28 +23,29 @@ pub fn router(parts: Parts) -> Router {
     let cors = cors::layer(&parts.allowed_origins);
     let parts = Arc::new(parts);
 
-    let browser = Router::new()
-        .route("/api/v1/patients/{patient_id}/documents/stream", get(stream::documents))
-        .route("/api/v1/patients/{patient_id}/documents", get(documents::list))
-        .route("/api/v1/uploads/presign", post(uploads::presign))
-        .route("/api/v1/uploads/{document_id}/file", put(uploads::put_file))
-        .route("/api/v1/uploads/confirm", post(uploads::confirm))
-        .route("/api/v1/tokens", post(tokens::issue))
-        .route("/", get(page::index))
-        .route("/page/{file}", get(page::file))
-        .route("/tidings.js", get(page::client));
+    let browser = OpenApiRouter::new()
+        .routes(routes!(stream::documents))
+        .routes(routes!(documents::list))
+        .routes(routes!(uploads::presign))
+        .routes(routes!(uploads::put_file))
+        .routes(routes!(uploads::confirm))
+        .routes(routes!(tokens::issue))
+        .routes(routes!(page::index))
+        .routes(routes!(page::file))
+        .routes(routes!(page::client));
 
-    let service = Router::new().route("/api/v1/progress", post(progress::publish));
+    let service = OpenApiRouter::new().routes(routes!(progress::publish));
 
-    let operators = Router::new()
-        .route("/healthz", get(operations::healthz))
-        .route("/readyz", get(operations::readyz))
-        .route("/metrics", get(operations::metrics));
+    let operators = OpenApiRouter::new()
+        .routes(routes!(operations::healthz))
+        .routes(routes!(operations::readyz))
+        .routes(routes!(operations::metrics))
+        .routes(routes!(openapi::document));
 
-    browser
-        .merge(service)
-        .merge(operators)
+    let (router, api) = openapi::described(browser.merge(service).merge(operators)).split_for_parts();
+    router
         .fallback(async || StatusCode::NOT_FOUND)
+        .layer(Extension(openapi::Written::of(&api)))
         .layer(DefaultBodyLimit::max(MAX_JSON_BYTES))
         .layer(middleware::from_fn_with_state(Arc::clone(&parts), problem::unify))
         .layer(cors)

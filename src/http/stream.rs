@@ -6,7 +6,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{Shared, body::parse_id, problem::Problem, sse};
+use super::{
+    Shared,
+    body::parse_id,
+    openapi::{DocumentStreamEvent, Refusal},
+    problem::Problem,
+    sse,
+};
 use crate::{
     event::{Channel, EventName, Id},
     stream::{Opening, StreamRequest, ViewerCursor},
@@ -18,6 +24,33 @@ const MOST_NAMED: usize = 50;
 const LAST_EVENT_ID: &str = "last-event-id";
 
 /// Streams a patient's documents.
+///
+/// Ends with `done` when nothing covered is under way any more, or with `reconnect` where the viewer is
+/// to come back; an EventSource does so by itself, with the last id it was given.
+#[utoipa::path(
+    get,
+    path = "/api/v1/patients/{patient_id}/documents/stream",
+    tag = "viewers",
+    params(
+        ("patient_id" = Id, Path),
+        ("document_id" = Option<Vec<Id>>, Query, description = "Only these documents, up to 50; repeatable"),
+        ("events" = Option<String>, Query, description = "Only these events of the log and of the statuses, \
+            parted by commas; `connected`, `done`, `reconnect`, `source` and `heartbeat` always come"),
+        ("follow" = Option<String>, Query, description = "`1` stays open after `done`"),
+        ("last_event_id" = Option<String>, Query, description = "A cursor, or `earliest` for all the log holds"),
+        ("Last-Event-ID" = Option<String>, Header, description = "A cursor; beats the query"),
+    ),
+    security(("viewer" = []), ("viewer_cookie" = []), ("viewer_query" = []), ("service" = [])),
+    responses(
+        (status = 200, content_type = "text/event-stream", body = DocumentStreamEvent,
+            description = "Server-Sent Events: `event` and `data` of each are as in the schema. Overload is \
+                `reconnect` and an end as well: an EventSource gives up on any other status"),
+        (status = 204, description = "All is over and this viewer has been told"),
+        (status = 400, response = Refusal),
+        (status = 401, response = Refusal),
+        (status = 403, response = Refusal),
+    )
+)]
 pub(super) async fn documents(
     State(parts): State<Shared>,
     Path(patient): Path<String>,

@@ -7,6 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::coverage::DocumentView;
 use crate::{
@@ -37,7 +38,7 @@ pub enum Frame {
 }
 
 /// The data of `connected`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Connected {
     /// The position the stream starts after.
     #[serde(skip)]
@@ -55,7 +56,7 @@ pub struct Connected {
 }
 
 /// The data of `document_update`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct DocumentUpdate {
     /// The document.
     pub document_id: Id,
@@ -71,7 +72,7 @@ pub struct DocumentUpdate {
 }
 
 /// The data of `source`.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 pub struct SourceChange {
     /// Which one.
     pub source: &'static str,
@@ -80,7 +81,7 @@ pub struct SourceChange {
 }
 
 /// Whether a source answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SourceState {
     /// It does.
@@ -98,7 +99,7 @@ impl SourceState {
 }
 
 /// The data of `done`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Done {
     /// The position, with the mark of an end.
     #[serde(skip)]
@@ -108,7 +109,7 @@ pub struct Done {
 }
 
 /// How one document ended.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct EndedDocument {
     /// The document.
     pub document_id: Id,

@@ -12,6 +12,8 @@ mod page;
 
 mod operations;
 
+mod openapi;
+
 mod metrics;
 
 mod startup;
