@@ -22,7 +22,7 @@ use crate::{
     hub::{Hub, HubSettings},
     listener::StallGuard,
     stream::{Pulse, StreamSettings, Streams},
-    telemetry::{Metrics, Traces},
+    telemetry::{Board, Metrics, Traces},
     upstash::RedisRest,
 };
 
@@ -77,7 +77,7 @@ impl App {
         let emitter = emitter.traced_by(traces.clone());
         let pipeline = base.pipeline(Arc::clone(&store), files.clone(), emitter.clone());
         let (hub, statuses) = (base.start_hub(broker), base.start_status_reader(Arc::clone(&store)));
-        let streams = base.streams(hub.clone(), statuses.clone(), shutdown);
+        let streams = base.streams(hub.clone(), statuses.clone(), shutdown.clone());
         let access = Access::new(&config.access, base.clock);
         let dev_token = dev_token(&access);
         let router = http::router(Parts {
@@ -90,6 +90,7 @@ impl App {
             pipeline: pipeline.clone(),
             access,
             allowed_origins: config.access.allowed_origins.clone(),
+            board: Board::start(Arc::clone(&base.metrics), shutdown),
             metrics: base.metrics,
         });
         Ok(Self { router, emitter, traces, pipeline, store, dev_token, stop: base.stop })

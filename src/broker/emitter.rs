@@ -137,6 +137,7 @@ impl Emitter {
     fn follow(&self, event: &ProgressEvent) {
         let step = self.stages.note(event, self.parent.as_ref(), self.clock.now());
         self.traces.note(event, &step);
+        self.metrics.stage_told(step.work, event);
         if let Some(time) = step.took() {
             self.metrics.stage_took(step.work, event.status.as_str(), time);
         }

@@ -8,6 +8,7 @@ mod cors;
 mod documents;
 mod openapi;
 mod operations;
+mod ops;
 mod page;
 mod problem;
 mod progress;
@@ -28,7 +29,7 @@ use crate::{
     documents::{DocumentStore, Files, Pipeline, StatusReader},
     hub::Hub,
     stream::Streams,
-    telemetry::Metrics,
+    telemetry::{Board, Metrics},
 };
 
 /// What the routes work with.
@@ -51,6 +52,8 @@ pub struct Parts {
     pub access: Access,
     /// Pages of these hosts may read the answers.
     pub allowed_origins: Vec<String>,
+    /// What operators look at.
+    pub board: Board,
     /// Counts.
     pub metrics: Arc<Metrics>,
 }

@@ -74,8 +74,27 @@ pub(super) fn described<S: Clone + Send + Sync + 'static>(routes: OpenApiRouter<
 pub(super) struct Written(Bytes);
 
 impl Written {
-    pub(super) fn of(description: &Description) -> Self {
+    pub(super) fn of(mut description: Description) -> Self {
+        name_operations(&mut description);
         Self(description.to_json().expect("a description always serializes").into())
+    }
+}
+
+/// Names each operation by its method and path: handlers of two files may share a name.
+fn name_operations(description: &mut Description) {
+    for (path, item) in &mut description.paths.paths {
+        let parts = path.split(|c: char| !c.is_ascii_alphanumeric()).filter(|part| !part.is_empty());
+        let words = parts.collect::<Vec<_>>().join("_");
+        for (method, operation) in [
+            ("get", &mut item.get),
+            ("put", &mut item.put),
+            ("post", &mut item.post),
+            ("delete", &mut item.delete),
+        ] {
+            if let Some(operation) = operation {
+                operation.operation_id = Some(format!("{method}_{words}").trim_end_matches('_').to_owned());
+            }
+        }
     }
 }
 

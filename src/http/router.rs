@@ -14,7 +14,7 @@ use tower_http::trace::TraceLayer;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    Parts, body::MAX_JSON_BYTES, cors, documents, openapi, operations, page, problem, progress, stream,
+    Parts, body::MAX_JSON_BYTES, cors, documents, openapi, operations, ops, page, problem, progress, stream,
     tokens, uploads,
 };
 
@@ -40,12 +40,15 @@ pub fn router(parts: Parts) -> Router {
         .routes(routes!(operations::healthz))
         .routes(routes!(operations::readyz))
         .routes(routes!(operations::metrics))
-        .routes(routes!(openapi::document));
+        .routes(routes!(openapi::document))
+        .routes(routes!(ops::index))
+        .routes(routes!(ops::stream))
+        .routes(routes!(ops::file));
 
     let (router, api) = openapi::described(browser.merge(service).merge(operators)).split_for_parts();
     router
         .fallback(async || StatusCode::NOT_FOUND)
-        .layer(Extension(openapi::Written::of(&api)))
+        .layer(Extension(openapi::Written::of(api)))
         .layer(DefaultBodyLimit::max(MAX_JSON_BYTES))
         .layer(middleware::from_fn_with_state(Arc::clone(&parts), problem::unify))
         .layer(cors)

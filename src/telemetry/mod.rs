@@ -1,15 +1,19 @@
 //! What operators see: logs, metrics and traces. None holds payloads, tokens or ids of people or documents.
 
+mod board;
+mod failures;
 mod logs;
 mod metrics;
 mod stages;
 mod traces;
 
+pub use board::{Board, BoardFollow, BoardView};
+pub use failures::{Failure, Failures};
 pub use logs::{LogFormat, start_logs};
 pub use metrics::{
     DirectionLabels, DocumentMetrics, DropReason, EventMetrics, KindLabels, Metrics, OutcomeLabels,
-    ReasonLabels, RedisMetrics, RequestMetrics, SourceLabels, SourceMetrics, SpanLoss, StageLabels,
-    StateLabels, StreamMetrics, StreamOpen, TraceMetrics, VersionLabels,
+    ReasonLabels, RedisMetrics, RequestMetrics, SourceLabels, SourceMetrics, SourceReading, SpanLoss,
+    StageLabels, StateLabels, StreamMetrics, StreamOpen, TraceMetrics, VersionLabels,
 };
-pub use stages::{StageClock, StageStep, Work};
+pub use stages::{StageClock, StageStep, Work, failure_code};
 pub use traces::{TraceParent, Traces};

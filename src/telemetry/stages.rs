@@ -1,7 +1,7 @@
 //! Pairs the start of each stage with its end, by the events that this process emits.
 //!
 //! A stage such as OCR is told by two names, `ocr_started` and `ocr_complete`, or by one name with a
-//! status; both count. Times are the events' own, so a producer that tells late is timed right.
+//! status; both count. Matching begins where the analysis ends. Times are the events' own, so a producer that tells late is timed right.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -15,6 +15,9 @@ use crate::event::{Id, ProgressEvent, Stage, StepStatus};
 
 /// Documents remembered; beyond it the one first heard of is forgotten.
 const MOST_DOCUMENTS: usize = 4_096;
+
+/// Longest code of a failure.
+const MAX_CODE_CHARS: usize = 64;
 
 /// A piece of work on a document, from its start to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -119,7 +122,7 @@ impl StageClock {
                 attempt.started.entry(work).or_insert(at);
                 None
             }
-            StepStatus::Completed | StepStatus::Failed => attempt.started.remove(&work),
+            StepStatus::Completed | StepStatus::Failed => attempt.end(work, at),
         };
         attempt.has_ended |= event.is_terminal();
         if let Some(parent) = parent {
@@ -142,6 +145,17 @@ impl StageClock {
 
     fn lock(&self) -> MutexGuard<'_, Documents> {
         self.documents.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Attempt {
+    /// Ends a work and gives when it began. No stage tells that matching begins: it does where the
+    /// analysis ends.
+    fn end(&mut self, work: Work, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        if work == Work::Analysis {
+            self.started.entry(Work::Matching).or_insert(at);
+        }
+        self.started.remove(&work)
     }
 }
 
@@ -175,6 +189,15 @@ impl Documents {
             self.by_id.remove(&oldest);
         }
     }
+}
+
+/// Gives the code of a failure; words of a producer's own may say too much.
+#[must_use]
+pub fn failure_code(event: &ProgressEvent) -> Option<&str> {
+    let is_code = |text: &&str| {
+        text.len() <= MAX_CODE_CHARS && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+    };
+    event.extra.get("reason")?.as_str().filter(is_code)
 }
 
 #[cfg(test)]

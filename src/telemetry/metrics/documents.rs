@@ -11,7 +11,10 @@ use super::{
         show_reasons,
     },
 };
-use crate::telemetry::stages::Work;
+use crate::{
+    event::{ProgressEvent, StepStatus},
+    telemetry::stages::{Work, failure_code},
+};
 
 /// Counts documents.
 pub struct DocumentMetrics {
@@ -70,6 +73,9 @@ impl Metrics {
     /// Counts a read of the statuses.
     pub fn status_read(&self, is_ok: bool) {
         count_outcome(&self.documents.status_reads, if is_ok { "ok" } else { "failed" });
+        if !is_ok {
+            self.failed("statuses", "not_read");
+        }
     }
 
     /// Counts a row of `STATUS_SQL` that no viewer is shown.
@@ -88,8 +94,19 @@ impl Metrics {
         self.documents.stages.get_or_create(&labels).observe(time.as_secs_f64());
     }
 
+    /// Notes a failure that an event tells of.
+    pub fn stage_told(&self, work: Work, event: &ProgressEvent) {
+        if event.status == StepStatus::Failed {
+            let reason = failure_code(event).unwrap_or("failed").to_owned();
+            self.failures.note(work.as_str(), reason, chrono::Utc::now());
+        }
+    }
+
     /// Counts a call to the file store.
     pub fn files_called(&self, outcome: &'static str) {
         count_outcome(&self.documents.file_calls, outcome);
+        if outcome != "ok" {
+            self.failed("files", outcome);
+        }
     }
 }

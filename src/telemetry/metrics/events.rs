@@ -85,6 +85,7 @@ impl Metrics {
     /// Counts an event that never reached the broker.
     pub fn dropped(&self, reason: DropReason) {
         count_reason(&self.events.dropped, reason.as_str());
+        self.failed("events", reason.as_str());
     }
 
     /// Counts a log entry that no viewer is shown.
@@ -95,6 +96,7 @@ impl Metrics {
     /// Counts a log that has to be read anew, because entries were lost unread.
     pub fn log_had_gap(&self) {
         self.events.gaps.inc();
+        self.failed("log", "gap");
     }
 
     /// Notes how old the newest entry was when it was read.

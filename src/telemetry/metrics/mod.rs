@@ -12,6 +12,8 @@ mod sources;
 mod streams;
 mod traces;
 
+use std::collections::BTreeMap;
+
 use prometheus_client::{
     encoding::text,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
@@ -26,9 +28,11 @@ pub use labels::{
 };
 pub use redis::RedisMetrics;
 pub use requests::RequestMetrics;
-pub use sources::SourceMetrics;
+pub use sources::{SourceMetrics, SourceReading};
 pub use streams::{StreamMetrics, StreamOpen};
 pub use traces::{SpanLoss, TraceMetrics};
+
+use super::failures::Failures;
 
 /// Counts by labels.
 type Counters<L> = Family<L, Counter>;
@@ -52,6 +56,8 @@ pub struct Metrics {
     pub requests: RequestMetrics,
     /// Spans of traces.
     pub traces: TraceMetrics,
+    /// The newest failures, which no number tells the reasons of.
+    pub failures: Failures,
 }
 
 impl Default for Metrics {
@@ -67,6 +73,7 @@ impl Default for Metrics {
             sources: SourceMetrics::new(&mut registry),
             requests: RequestMetrics::new(&mut registry),
             traces: TraceMetrics::new(&mut registry),
+            failures: Failures::default(),
             registry,
         }
     }
@@ -79,6 +86,23 @@ impl Metrics {
         let mut text = String::new();
         text::encode(&mut text, &self.registry).expect("writing to a string does not fail");
         text
+    }
+
+    /// Gives every sample by its name and labels, as [`Metrics::encode`] writes them.
+    #[must_use]
+    pub fn samples(&self) -> BTreeMap<String, f64> {
+        let text = self.encode();
+        let samples = text.lines().filter(|line| !line.starts_with('#'));
+        let read = |line: &str| {
+            let (name, value) = line.rsplit_once(' ')?;
+            Some((name.to_owned(), value.parse().ok()?))
+        };
+        samples.filter_map(read).collect()
+    }
+
+    /// Notes what went wrong, for those who look.
+    fn failed(&self, part: &'static str, reason: &'static str) {
+        self.failures.note(part, reason, chrono::Utc::now());
     }
 }
 

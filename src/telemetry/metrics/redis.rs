@@ -65,6 +65,9 @@ impl Metrics {
     /// Counts a call to Redis.
     pub fn redis_called(&self, outcome: &'static str) {
         count_outcome(&self.redis.calls, outcome);
+        if outcome != "ok" {
+            self.failed("redis", outcome);
+        }
     }
 
     /// Counts bytes of a body: `sent` to Redis, or `received`.

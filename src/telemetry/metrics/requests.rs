@@ -40,5 +40,8 @@ impl Metrics {
     /// Counts a refused request.
     pub fn refused(&self, problem: &'static str) {
         count_reason(&self.requests.refused, problem);
+        if matches!(problem, "internal" | "unavailable") {
+            self.failed("requests", problem);
+        }
     }
 }

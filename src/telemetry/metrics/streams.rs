@@ -88,11 +88,17 @@ impl Metrics {
     /// Counts the end of a stream.
     pub fn stream_ended(&self, reason: &'static str) {
         count_reason(&self.streams.ends, reason);
+        if reason == "slow_consumer" {
+            self.failed("streams", reason);
+        }
     }
 
     /// Counts a request for a stream that was answered otherwise.
     pub fn stream_declined(&self, reason: &'static str) {
         count_reason(&self.streams.declined, reason);
+        if reason == "overloaded" {
+            self.failed("streams", reason);
+        }
     }
 
     /// Counts a returning viewer.

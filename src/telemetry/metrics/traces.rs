@@ -59,5 +59,6 @@ impl Metrics {
     /// Counts spans that never reached it.
     pub fn spans_lost(&self, loss: SpanLoss, count: u64) {
         self.traces.lost.get_or_create(&ReasonLabels { reason: loss.as_str() }).inc_by(count);
+        self.failed("traces", loss.as_str());
     }
 }

@@ -12,11 +12,8 @@ use sha2::{Digest, Sha256};
 use super::TraceParent;
 use crate::{
     event::{Id, ProgressEvent, StepStatus},
-    telemetry::stages::StageStep,
+    telemetry::stages::{StageStep, failure_code},
 };
-
-/// Longest reason of a failure that is shown.
-const MAX_REASON_CHARS: usize = 64;
 
 /// Where an event's span belongs.
 struct Place {
@@ -148,15 +145,7 @@ fn blank(event: &ProgressEvent, at: SystemTime) -> SpanData {
 
 fn status(event: &ProgressEvent) -> Status {
     match event.status {
-        StepStatus::Failed => Status::error(reason(event).unwrap_or_default().to_owned()),
+        StepStatus::Failed => Status::error(failure_code(event).unwrap_or_default().to_owned()),
         _ => Status::Unset,
     }
-}
-
-/// Gives the code of a failure; words of a producer's own may say too much.
-pub(in crate::telemetry) fn reason(event: &ProgressEvent) -> Option<&str> {
-    let is_code = |text: &&str| {
-        text.len() <= MAX_REASON_CHARS && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
-    };
-    event.extra.get("reason")?.as_str().filter(is_code)
 }

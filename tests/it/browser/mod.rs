@@ -4,6 +4,7 @@ mod bucket;
 mod client;
 mod interruptions;
 mod looks;
+mod ops;
 mod outages;
 mod page;
 mod uploads;

@@ -14,6 +14,8 @@ mod operations;
 
 mod openapi;
 
+mod ops;
+
 mod metrics;
 
 mod startup;

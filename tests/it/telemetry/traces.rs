@@ -81,7 +81,7 @@ async fn a_document_is_a_trace_and_each_event_a_span_in_it() {
         ("ocr_complete", 11, 17),
         ("analysis_started", 18, 18),
         ("analysis_complete", 18, 21),
-        ("matching_complete", 22, 22),
+        ("matching_complete", 21, 22),
     ] {
         let span = by_name[stage];
         assert_eq!((&span.trace_id, &span.parent_span_id), (&root.trace_id, &root.span_id), "{stage}");
