@@ -4,18 +4,21 @@
 //!
 //! The memory broker stands in for every broker here; a network would only hide what is measured.
 
-use std::hint::black_box;
+use std::{hint::black_box, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use tidings::{
     broker::{Broker, LOG_ENTRIES, MemoryBroker, MemoryLimits, Publication},
     clock::Clock,
-    event::{Channel, EventId, Id, ProgressEvent, ProgressFold, Stage},
+    event::{Channel, ChannelKind, EventId, Id, ProgressEvent, ProgressFold, Stage},
+    hub::{Batch, Hub, HubSettings, Join, JoinAt},
+    telemetry::Metrics,
 };
 use tokio::runtime::{Builder, Runtime};
+use tokio_util::sync::CancellationToken;
 
-criterion_group!(benches, one_event, whole_log, memory_broker);
+criterion_group!(benches, one_event, whole_log, memory_broker, timed_delivery);
 criterion_main!(benches);
 
 /// From a producer's JSON to the `data:` line that all viewers share.
@@ -68,6 +71,68 @@ fn memory_broker(criterion: &mut Criterion) {
         );
     });
     group.finish();
+}
+
+/// What it costs to time an event's way to its first viewer: the same way, with and without a time to
+/// count from. Each event is timed once per process; the other viewers' deliveries clone the frame.
+fn timed_delivery(criterion: &mut Criterion) {
+    let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let metrics = Arc::new(Metrics::default());
+    let mut group = criterion.benchmark_group("hub: publish to first frame");
+    for (name, is_timed) in [("timed", true), ("not timed", false)] {
+        let stop = CancellationToken::new();
+        let broker = MemoryBroker::new(Clock::System, MemoryLimits::default());
+        let channel: Channel = format!("doc_progress:{is_timed}").parse().expect("a channel");
+        let (mut subscription, mut place) = runtime.block_on(async {
+            let hub = Hub::start(
+                Arc::new(broker.clone()),
+                Clock::System,
+                Arc::clone(&metrics),
+                HubSettings::default(),
+                stop.clone(),
+            );
+            let mut subscription = hub.subscribe(&channel);
+            let Join::Joined(joined) = subscription.join(JoinAt::Newest).await else { panic!("it joins") };
+            (subscription, joined.place)
+        });
+        let mut number = 0;
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                number += 1;
+                let payload = stamped(number, is_timed);
+                runtime.block_on(async {
+                    let publication = Publication { channel: channel.clone(), payload };
+                    assert!(broker.publish(&[publication]).await[0].is_ok());
+                    loop {
+                        if let Batch::Events(events) = subscription.read(&mut place, 8)
+                            && let Some(event) = events.first()
+                        {
+                            return black_box(event.frame(|event| event.data.clone()));
+                        }
+                        subscription.changed().await;
+                    }
+                })
+            });
+        });
+        stop.cancel();
+    }
+    group.finish();
+    criterion.bench_function("metrics: observe one delivery", |bencher| {
+        bencher.iter(|| metrics.delivered(&ChannelKind::Documents, black_box(Duration::from_millis(3))));
+    });
+}
+
+fn stamped(number: usize, is_timed: bool) -> Bytes {
+    let document = Id::parse("d1").expect("an id");
+    let mut event = ProgressEvent::new(document, Stage::OcrStarted).with_detail("page 2 of 5");
+    event.event_id = Some(Id::parse(&format!("e{number}")).expect("an id"));
+    // As long, but of a time that no log could hold.
+    event.timestamp = Some("2020-04-05T12:00:00.000Z".into());
+    if is_timed {
+        event.timestamp = None;
+        event.stamp(Clock::System.now());
+    }
+    event.to_payload().expect("the event is small")
 }
 
 fn publish(runtime: &Runtime, broker: &MemoryBroker, publications: &[Publication]) {

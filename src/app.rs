@@ -27,7 +27,7 @@ use crate::{
     hub::{Hub, HubSettings},
     listener::StallGuard,
     stream::{Pulse, StreamSettings, Streams},
-    telemetry::{Metrics, Vital},
+    telemetry::{Board, Metrics, Traces, Vital},
     upstash::{QStash, RedisRest},
 };
 
@@ -45,6 +45,7 @@ pub struct App {
     router: Router,
     emitter: Emitter,
     chat: Chat,
+    traces: Traces,
     pipeline: Pipeline,
     store: Arc<dyn DocumentStore>,
     dev_token: String,
@@ -86,6 +87,8 @@ impl App {
             Arc::clone(&base.metrics),
             EmitterLimits::default(),
         );
+        let traces = base.start_traces()?;
+        let emitter = emitter.traced_by(traces.clone());
         let (dispatcher, door) = base.ocr(&files).unzip();
         let pipeline = base.pipeline(Arc::clone(&store), files.clone(), emitter.clone(), dispatcher);
         pipeline.watch_for_silence();
@@ -94,7 +97,7 @@ impl App {
         vitals.broker.follow(hub.source_state(), base.stop.clone());
         let chat = Chat::new(Arc::clone(&messages), emitter.clone(), Arc::clone(&base.metrics));
         let readers = (statuses.clone(), base.start_message_reader(messages));
-        let streams = base.streams(hub.clone(), readers, shutdown);
+        let streams = base.streams(hub.clone(), readers, shutdown.clone());
         let access = Access::new(&config.access, base.clock);
         let dev_token = dev_token(&access);
         let router = http::router(Parts {
@@ -112,9 +115,10 @@ impl App {
             access,
             allowed_origins: config.access.allowed_origins.clone(),
             vitals,
+            board: Board::start(Arc::clone(&base.metrics), shutdown),
             metrics: base.metrics,
         });
-        Ok(Self { router, emitter, chat, pipeline, store, dev_token, stop: base.stop })
+        Ok(Self { router, emitter, chat, traces, pipeline, store, dev_token, stop: base.stop })
     }
 
     /// Gives the routes, to be served or merged into another router.
@@ -174,10 +178,16 @@ impl App {
     }
 
     async fn close(self, flush_within: Duration, close_within: Duration) {
-        let (_, are_stored) =
-            tokio::join!(self.pipeline.release(flush_within), self.emitter.flush(flush_within));
-        if !are_stored {
+        let (_, are_events_stored, are_spans_sent) = tokio::join!(
+            self.pipeline.release(flush_within),
+            self.emitter.flush(flush_within),
+            self.traces.flush(flush_within),
+        );
+        if !are_events_stored {
             tracing::warn!("events were lost: the broker did not take them in time");
+        }
+        if !are_spans_sent {
+            tracing::warn!("spans were lost: the receiver of traces did not take them in time");
         }
         self.stop.cancel();
         // A writer that waits for the database would hold the process up.
@@ -287,6 +297,11 @@ impl Base<'_> {
         };
         let redis = redis.with_vital(vital.clone());
         Arc::new(UpstashBroker::new(redis, self.clock, Arc::clone(&self.metrics), settings))
+    }
+
+    fn start_traces(&self) -> anyhow::Result<Traces> {
+        let start = |config| Traces::start(config, Arc::clone(&self.metrics));
+        Ok(self.config.traces.as_ref().map(start).transpose()?.unwrap_or_default())
     }
 
     fn start_hub(&self, broker: Arc<dyn Broker>) -> Hub {

@@ -13,7 +13,7 @@ use super::{Broker, BrokerError, Publication};
 use crate::{
     clock::Clock,
     event::{Channel, ChatMessage, EventError, Id, ProgressEvent, TypedEvent},
-    telemetry::{DropReason, Metrics},
+    telemetry::{DropReason, Metrics, StageClock, TraceParent, Traces},
 };
 
 /// Most events handed to the broker in one call.
@@ -45,6 +45,9 @@ pub struct Emitter {
     pace: Duration,
     clock: Clock,
     metrics: Arc<Metrics>,
+    stages: Arc<StageClock>,
+    traces: Traces,
+    parent: Option<TraceParent>,
 }
 
 /// Tells why an event was not taken.
@@ -79,7 +82,26 @@ impl Emitter {
         let pace = broker.pace();
         let publisher = Publisher { broker, metrics: Arc::clone(&metrics), patience: limits.patience };
         tokio::spawn(publisher.run(waiting));
-        Self { queue, pace, clock, metrics }
+        Self { queue, pace, clock, metrics, stages: Arc::default(), traces: Traces::default(), parent: None }
+    }
+
+    /// Makes spans of what is emitted from here on.
+    #[must_use]
+    pub fn traced_by(self, traces: Traces) -> Self {
+        Self { traces, ..self }
+    }
+
+    /// Gives the same emitter for work that belongs to a caller's trace; later events of its
+    /// documents follow there, whoever emits them. Without a parent nothing changes.
+    #[must_use]
+    pub fn under(&self, parent: Option<TraceParent>) -> Self {
+        Self { parent, ..self.clone() }
+    }
+
+    /// Puts what is emitted from here on for an attempt of a document into a caller's trace: for work
+    /// that somebody else hands over, and that emits later.
+    pub fn join_trace(&self, document: &Id, attempt: u32, parent: TraceParent) {
+        self.stages.join(document, attempt, parent, self.clock.now());
     }
 
     /// Emits one step of a patient's document and returns at once with its event id.
@@ -88,7 +110,10 @@ impl Emitter {
     /// and logged. Call [`Emitter::flush`] before a process ends.
     pub fn emit_progress(&self, patient: &Id, mut event: ProgressEvent) -> Id {
         let event_id = event.stamp(self.clock.now());
-        self.enqueue_or_drop(Channel::documents(patient.clone()), event.to_payload());
+        match self.enqueue(Channel::documents(patient.clone()), event.to_payload(), None) {
+            Ok(()) => self.follow(&event),
+            Err(error) => tracing::warn!(%error, "an event was dropped"),
+        }
         event_id
     }
 
@@ -120,6 +145,7 @@ impl Emitter {
     pub fn submit_progress(&self, patient: &Id, mut event: ProgressEvent) -> Result<(Id, Stored), EmitError> {
         let event_id = event.stamp(self.clock.now());
         let stored = self.submit_payload(Channel::documents(patient.clone()), event.to_payload())?;
+        self.follow(&event);
         Ok((event_id, stored))
     }
 
@@ -153,6 +179,16 @@ impl Emitter {
         let (stored, receiver) = oneshot::channel();
         self.enqueue(channel, payload, Some(stored))?;
         Ok(Stored(receiver))
+    }
+
+    /// Times and traces what was taken: here each event is met once, however many instances serve it.
+    fn follow(&self, event: &ProgressEvent) {
+        let step = self.stages.note(event, self.parent.as_ref(), self.clock.now());
+        self.traces.note(event, &step);
+        self.metrics.stage_told(step.work, event);
+        if let Some(time) = step.took() {
+            self.metrics.stage_took(step.work, event.status.as_str(), time);
+        }
     }
 
     fn enqueue(
@@ -236,7 +272,7 @@ impl Publisher {
         };
         let settle = |(event, answer): (Waiting, Result<(), BrokerError>)| match answer {
             Ok(()) => {
-                self.metrics.events_published.inc();
+                self.metrics.events.published.inc();
                 event.stored.map(|stored| stored.send(true));
                 None
             }

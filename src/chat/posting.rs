@@ -64,7 +64,7 @@ impl Chat {
             return Err(PostError::Conflict(message.id.clone()));
         }
         if is_new {
-            self.metrics.messages_stored.inc();
+            self.metrics.chat.stored.inc();
         }
         Ok(Posted { message: kept, is_new })
     }

@@ -13,6 +13,7 @@ mod server;
 mod statuses;
 mod storage;
 mod streams;
+mod traces;
 mod variables;
 mod vercel;
 
@@ -24,6 +25,7 @@ pub use ocr::OcrConfig;
 pub use server::ServerConfig;
 pub use storage::{FilesConfig, StorageConfig};
 pub use streams::StreamsConfig;
+pub use traces::TracesConfig;
 pub use variables::{ConfigError, Variables};
 
 /// Everything a server is told at its start.
@@ -43,6 +45,8 @@ pub struct Config {
     pub streams: StreamsConfig,
     /// Where documents without a text layer are read; without it they fail.
     pub ocr: Option<OcrConfig>,
+    /// Where traces are sent; nowhere by default.
+    pub traces: Option<TracesConfig>,
 }
 
 impl Config {
@@ -59,6 +63,7 @@ impl Config {
             analyzer: AnalyzerConfig::read(variables)?,
             streams: StreamsConfig::read(variables)?,
             ocr: OcrConfig::read(variables, server.environment)?,
+            traces: TracesConfig::read(variables)?,
             server,
         };
         if vercel::is_here(variables) {
@@ -163,6 +168,7 @@ mod tests {
             ("CORS_ALLOWED_ORIGINS", "example.org", "https://"),
             ("LOG_FORMAT", "xml", "text or json"),
             ("OCR_URL", "ocr.example.org", "https://"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "grpc://localhost:4317", "http://localhost:4318"),
             ("MIGRATE_ON_START", "maybe", "true or false"),
             ("AUTH_JWT_SECRET", "short", "32"),
             ("RUST_LOG", "tidings=loud", "info"),

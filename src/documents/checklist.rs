@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{
     analysis::{DocumentType, Findings},
@@ -26,7 +27,7 @@ pub struct CaseDocument {
 }
 
 /// The documents of a case against what its procedure asks for.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Checklist {
     /// The case.
     pub case_id: Id,
@@ -41,7 +42,7 @@ pub struct Checklist {
 }
 
 /// One document that a procedure asks for.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ChecklistItem {
     /// What is asked for.
     #[serde(flatten)]
@@ -53,7 +54,7 @@ pub struct ChecklistItem {
 }
 
 /// Says whether what is asked for is there, best first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ItemState {
     /// A document is what is needed.
@@ -67,7 +68,7 @@ pub enum ItemState {
 }
 
 /// One document of a case.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ChecklistDocument {
     /// The document.
     pub document_id: Id,
@@ -78,7 +79,7 @@ pub struct ChecklistDocument {
 }
 
 /// Says how far a document is, as far as a checklist goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DocumentState {
     /// It is being worked on.

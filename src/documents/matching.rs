@@ -2,11 +2,12 @@
 
 use chrono::{NaiveDate, TimeDelta};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::analysis::{DocumentType, Findings};
 
 /// Names one document that a procedure needs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Requirement {
     /// Names the requirement within its procedure.
     pub id: String,

@@ -178,7 +178,7 @@ impl Pipeline {
     async fn begin_again(&self, upload: Upload) -> Result<u32, RetryError> {
         let retried = self.shared.store.retry(&upload.document_id, &self.shared.lease()).await?;
         let attempt = retried.ok_or(RetryError::NotFailed)?;
-        self.shared.metrics.documents_retried.inc();
+        self.shared.metrics.documents.retried.inc();
         self.start(upload, attempt);
         Ok(attempt)
     }

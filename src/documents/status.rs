@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::event::{DocumentProgress, Id, Stage, StepStatus};
 
 /// Where a document stands within its attempt; it only ever moves forward.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum DocumentStatus {
     /// The file is there.

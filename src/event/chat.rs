@@ -32,7 +32,7 @@ pub mod chat_types {
 }
 
 /// One message of a chat.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct ChatMessage {
     /// Names it within its case, whichever way it comes.
     pub id: Id,
@@ -43,6 +43,7 @@ pub struct ChatMessage {
     /// When it was stored, RFC 3339.
     pub timestamp: String,
     /// Who sent it: `id` and `name`, as far as known.
+    #[schema(value_type = Object)]
     pub sender: Map<String, Value>,
 }
 

@@ -3,6 +3,7 @@
 use std::{borrow::Borrow, fmt, sync::Arc};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use utoipa::ToSchema;
 
 use super::chat::ANSWER_ID_PREFIX;
 
@@ -13,7 +14,8 @@ pub const MAX_ID_CHARS: usize = 128;
 ///
 /// Cheap to clone. The alphabet keeps ids free of line breaks, so they may stand in keys,
 /// URLs and frames as they are.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, ToSchema)]
+#[schema(value_type = String, description = "1–128 of `A–Z a–z 0–9 _ - .`", min_length = 1, max_length = 128, pattern = r"^[A-Za-z0-9_.-]+$")]
 pub struct Id(Arc<str>);
 
 /// Tells why a text is not an [`Id`].

@@ -18,6 +18,8 @@ use crate::{
 
 /// The cookie a viewer's token may come in.
 const TOKEN_COOKIE: &str = "tidings_token";
+/// The role of those who may look at everything but patients' data.
+const OPERATOR: &str = "operator";
 /// How far clocks may differ, in seconds.
 const LEEWAY: u64 = 5;
 /// How long a viewer may renew its token, from the first issue on.
@@ -120,6 +122,24 @@ impl Access {
             return Ok(());
         }
         Err(Problem::unauthorized("Send the INTERNAL_API_KEY as Authorization: Bearer."))
+    }
+
+    /// Lets an operator in: the internal key, or a token with the role `operator`.
+    ///
+    /// # Errors
+    /// A [`Problem`] (401, 403) when it is neither.
+    pub fn operator(&self, headers: &HeaderMap, query_token: Option<&str>) -> Result<Grant, Problem> {
+        match self.viewer(headers, query_token)? {
+            Grant::Viewer(claims) if claims.role != OPERATOR => Err(Problem::forbidden(
+                "Send the INTERNAL_API_KEY, or a token with the role operator, as Authorization: Bearer.",
+            )),
+            grant => Ok(grant),
+        }
+    }
+
+    /// Gives the time by which tokens end, since the Unix epoch.
+    pub(super) fn now(&self) -> Duration {
+        self.clock.since_epoch()
     }
 
     /// Issues a token for `channels`; it ends after `ttl`, or when renewal ends.

@@ -7,17 +7,44 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
-use serde_json::json;
+use utoipa::ToSchema;
 
 use super::{
     Shared,
     body::{parse_id, query_token},
+    openapi::Refusal,
     problem::Problem,
     uploads::store_failed,
 };
-use crate::{documents::Requirements, event::Channel};
+use crate::{
+    documents::{Checklist, Requirements, matching::Requirement},
+    event::{Channel, Id},
+};
+
+/// What a procedure asks for.
+#[derive(Serialize, ToSchema)]
+struct ProcedureRequirements {
+    procedure_code: Id,
+    requirements: Vec<Requirement>,
+}
 
 /// Lays the documents of a case against what its procedure asks for.
+#[utoipa::path(
+    get,
+    path = "/api/v1/cases/{case_id}/checklist",
+    tag = "viewers",
+    params(("case_id" = Id, Path)),
+    security(("viewer" = []), ("viewer_cookie" = []), ("viewer_query" = []), ("service" = [])),
+    responses(
+        (status = 200, description = "What is there and what is missing", body = Checklist),
+        (status = 400, response = Refusal),
+        (status = 401, response = Refusal),
+        (status = 403, response = Refusal),
+        (status = 404, response = Refusal),
+        (status = 501, response = Refusal),
+        (status = 503, response = Refusal),
+    )
+)]
 pub(super) async fn checklist(
     State(parts): State<Shared>,
     Path(case): Path<String>,
@@ -36,6 +63,21 @@ pub(super) async fn checklist(
 }
 
 /// Tells what a procedure asks for.
+#[utoipa::path(
+    get,
+    path = "/api/v1/procedures/{code}/requirements",
+    tag = "viewers",
+    params(("code" = Id, Path)),
+    security(("viewer" = []), ("viewer_cookie" = []), ("viewer_query" = []), ("service" = [])),
+    responses(
+        (status = 200, description = "What it asks for", body = ProcedureRequirements),
+        (status = 400, response = Refusal),
+        (status = 401, response = Refusal),
+        (status = 404, response = Refusal),
+        (status = 501, response = Refusal),
+        (status = 503, response = Refusal),
+    )
+)]
 pub(super) async fn requirements(
     State(parts): State<Shared>,
     Path(code): Path<String>,
@@ -50,7 +92,7 @@ pub(super) async fn requirements(
             "No procedure has this code; the table procedure_requirements lists those that have one.";
         return Err(Problem::not_found(detail));
     };
-    Ok(answer(json!({ "procedure_code": code, "requirements": requirements })))
+    Ok(answer(ProcedureRequirements { procedure_code: code, requirements }))
 }
 
 fn answer(body: impl Serialize) -> Response {

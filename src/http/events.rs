@@ -6,21 +6,43 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::{
     Grant, Shared,
     body::{JsonBody, parse_id, query_token},
+    openapi::{Refusal, TypedEventRequest},
     problem::Problem,
-    progress::{STORED_WITHIN, refuse, refuse_to_emit},
+    progress::{PublishAnswer, STORED_WITHIN, refuse, refuse_to_emit},
     stream::{parse_kind, stream_path},
 };
-use crate::event::{Channel, ChannelKind, TypedEvent, chat_types, check_chat_event};
+use crate::event::{Channel, ChannelKind, Id, TypedEvent, chat_types, check_chat_event};
 
 /// Largest data of a viewer's `typing`, in bytes of JSON.
 const MAX_TYPING_BYTES: usize = 512;
 
 /// Takes one event of a service for a chat or for any other kind of work; of a viewer only that it writes.
+#[utoipa::path(
+    post,
+    path = "/api/v1/streams/{kind}/{id}/events",
+    tag = "services",
+    params(
+        ("kind" = String, Path, description = "`chat`, or one of the server's `STREAM_KINDS`"),
+        ("id" = Id, Path),
+    ),
+    request_body = TypedEventRequest,
+    security(("viewer" = []), ("viewer_cookie" = []), ("viewer_query" = []), ("service" = [])),
+    responses(
+        (status = 202, description = "Taken", body = PublishAnswer),
+        (status = 400, response = Refusal),
+        (status = 401, response = Refusal),
+        (status = 403, response = Refusal),
+        (status = 404, response = Refusal),
+        (status = 413, response = Refusal),
+        (status = 415, response = Refusal),
+        (status = 503, response = Refusal),
+    )
+)]
 pub(super) async fn publish(
     State(parts): State<Shared>,
     Path((kind, id)): Path<(String, String)>,
@@ -43,12 +65,12 @@ pub(super) async fn publish(
         check_chat_event(&event).map_err(|error| refuse(&error))?;
     }
     let (event_id, stored) = parts.emitter.submit(&channel, event).map_err(refuse_to_emit)?;
-    let answer = json!({
-        "event_id": event_id,
-        "stored": stored.within(STORED_WITHIN).await,
-        "viewers": parts.hub.viewers(&channel),
-        "stream_url": stream_path(&channel),
-    });
+    let answer = PublishAnswer {
+        event_id,
+        stored: stored.within(STORED_WITHIN).await,
+        viewers: parts.hub.viewers(&channel),
+        stream_url: stream_path(&channel),
+    };
     Ok((StatusCode::ACCEPTED, Json(answer)).into_response())
 }
 

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Shared,
     body::{parse_id, query_token},
+    openapi::Refusal,
     problem::Problem,
     uploads::{files_failed, store_failed},
 };
@@ -87,6 +88,22 @@ impl FileLinks for SignedFileLinks {
 }
 
 /// Answers a file to whoever holds a link to it.
+#[utoipa::path(
+    get,
+    path = "/api/v1/documents/{document_id}/file",
+    tag = "queue",
+    params(
+        ("document_id" = Id, Path),
+        ("token" = String, Query, description = "Part of the link that the worker is given"),
+    ),
+    responses(
+        (status = 200, content_type = "application/octet-stream", description = "The file, as what it was announced"),
+        (status = 400, response = Refusal),
+        (status = 401, response = Refusal),
+        (status = 404, response = Refusal),
+        (status = 503, response = Refusal),
+    )
+)]
 pub(super) async fn file(
     State(parts): State<Shared>,
     Path(document): Path<String>,

@@ -8,7 +8,7 @@ use axum::{
 };
 use serde_json::{Map, Value, json};
 
-use super::{Shared, problem::Problem};
+use super::{Shared, openapi::Refusal, problem::Problem};
 use crate::{
     clock::{Clock, to_rfc3339},
     documents::{CountedHealth, StoreError},
@@ -32,6 +32,17 @@ pub struct Vitals {
 ///
 /// The share of the database is cached for 30 s; the rest is this process as it is now. A database that does
 /// not answer takes its own share away, not the whole answer.
+#[utoipa::path(
+    get,
+    path = "/api/v1/health",
+    tag = "operators",
+    security(("service" = [])),
+    responses(
+        (status = 200, description = "How each part and the `documents` do", body = Object),
+        (status = 401, response = Refusal),
+        (status = 403, response = Refusal),
+    )
+)]
 pub(super) async fn health(State(parts): State<Shared>, headers: HeaderMap) -> Result<Response, Problem> {
     parts.access.service(&headers)?;
     let Vitals { clock, started_at, .. } = &parts.vitals;
@@ -41,7 +52,7 @@ pub(super) async fn health(State(parts): State<Shared>, headers: HeaderMap) -> R
         "server_time": to_rfc3339(clock.milliseconds()),
         "started_at": to_rfc3339(*started_at),
         "uptime_seconds": clock.milliseconds().saturating_sub(*started_at) / 1_000,
-        "streams_open": parts.metrics.streams_open.get(),
+        "streams_open": parts.metrics.open_streams(),
         "sources": sources(&parts),
         "files": parts.files.vital().map(|files| show(&files.read())),
         "cache": parts.lookups.cache_level().map(|cache| show(&cache.read())),

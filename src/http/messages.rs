@@ -8,16 +8,18 @@ use axum::{
 };
 use serde::Deserialize;
 use serde_json::Map;
+use utoipa::ToSchema;
 
 use super::{
     Grant, Shared,
     body::{JsonBody, parse_id, query_token},
+    openapi::Refusal,
     problem::Problem,
 };
 use crate::{
     chat::{NewMessage, PostError},
     documents::StoreError,
-    event::{ANSWER_ID_PREFIX, Channel, Id, MAX_CONTENT_BYTES, is_role},
+    event::{ANSWER_ID_PREFIX, Channel, ChatMessage, Id, MAX_CONTENT_BYTES, is_role},
 };
 
 /// Largest body in bytes: a text may be six times as long when it is written as JSON.
@@ -25,21 +27,52 @@ pub(super) const MAX_BODY_BYTES: usize = 8 * MAX_CONTENT_BYTES;
 /// Longest name of a sender in characters.
 const MAX_NAME_CHARS: usize = 100;
 
-#[derive(Deserialize)]
+/// A message to a case.
+#[derive(Deserialize, ToSchema)]
 pub(super) struct PostRequest {
+    /// Names the message: the same one again is kept once.
+    #[schema(value_type = Option<Id>)]
     id: Option<String>,
+    /// Plain text of at most 10,240 bytes.
     content: String,
+    /// A service has to give it; a viewer's is that of its token.
+    #[schema(max_length = 64)]
     role: Option<String>,
     sender: Option<PostSender>,
 }
 
-#[derive(Default, Deserialize)]
+/// Who sends it.
+#[derive(Default, Deserialize, ToSchema)]
 struct PostSender {
+    /// A viewer's is the `sub` of its token.
+    #[schema(value_type = Option<Id>)]
     id: Option<String>,
+    #[schema(min_length = 1, max_length = 100)]
     name: Option<String>,
 }
 
 /// Keeps a message and emits it; the same one again gets the same answer.
+#[utoipa::path(
+    post,
+    path = "/api/v1/cases/{case_id}/messages",
+    tag = "viewers",
+    params(("case_id" = Id, Path)),
+    request_body = PostRequest,
+    security(("viewer" = []), ("viewer_cookie" = []), ("viewer_query" = []), ("service" = [])),
+    responses(
+        (status = 201, description = "Kept", body = ChatMessage),
+        (status = 200, description = "It was kept before", body = ChatMessage),
+        (status = 400, response = Refusal),
+        (status = 401, response = Refusal),
+        (status = 403, response = Refusal),
+        (status = 409, response = Refusal),
+        (status = 413, response = Refusal),
+        (status = 415, response = Refusal),
+        (status = 501, response = Refusal),
+        (status = 503, response = Refusal),
+        (status = 507, response = Refusal),
+    )
+)]
 pub(super) async fn post(
     State(parts): State<Shared>,
     Path(case): Path<String>,

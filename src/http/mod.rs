@@ -11,7 +11,9 @@ mod events;
 mod file_links;
 mod health;
 mod messages;
+mod openapi;
 mod operations;
+mod ops;
 mod page;
 mod problem;
 mod progress;
@@ -39,7 +41,7 @@ use crate::{
     event::ChannelKind,
     hub::Hub,
     stream::Streams,
-    telemetry::Metrics,
+    telemetry::{Board, Metrics},
 };
 
 /// What the routes work with.
@@ -72,6 +74,8 @@ pub struct Parts {
     pub allowed_origins: Vec<String>,
     /// How this process does.
     pub vitals: Vitals,
+    /// What operators look at.
+    pub board: Board,
     /// Counts.
     pub metrics: Arc<Metrics>,
 }

@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::Shared;
+use super::{Shared, openapi::Refusal};
 
 const HTML: &str = "text/html; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
@@ -36,6 +36,12 @@ const FILES: [(&str, &str, &str); 13] = [
 ];
 
 /// Shows the page.
+#[utoipa::path(
+    get,
+    path = "/",
+    tag = "page",
+    responses((status = 200, content_type = "text/html", body = String, description = "The page"))
+)]
 pub(super) async fn index(State(parts): State<Shared>) -> Response {
     let mut answer = give(HTML, include_str!("page/index.html"));
     answer.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy(parts.files.upload_origin()));
@@ -48,6 +54,16 @@ fn policy(upload_origin: Option<&str>) -> HeaderValue {
 }
 
 /// Gives one file of the page.
+#[utoipa::path(
+    get,
+    path = "/page/{file}",
+    tag = "page",
+    params(("file" = String, Path)),
+    responses(
+        (status = 200, content_type = "text/javascript", body = String, description = "A module or a style sheet"),
+        (status = 404, response = Refusal),
+    )
+)]
 pub(super) async fn file(Path(wanted): Path<String>) -> Response {
     match FILES.iter().find(|(name, ..)| *name == wanted) {
         Some((_, media_type, text)) => give(media_type, text),
@@ -55,12 +71,24 @@ pub(super) async fn file(Path(wanted): Path<String>) -> Response {
     }
 }
 
-/// Gives the client module.
+/// Gives the client as one ES module.
+#[utoipa::path(
+    get,
+    path = "/tidings.js",
+    tag = "page",
+    responses((status = 200, content_type = "text/javascript", body = String, description = "The module"))
+)]
 pub(super) async fn client() -> Response {
     give(SCRIPT, &client::MODULE)
 }
 
 /// Gives the types of the client module.
+#[utoipa::path(
+    get,
+    path = "/tidings.d.ts",
+    tag = "page",
+    responses((status = 200, content_type = "text/plain", body = String, description = "The types, for TypeScript"))
+)]
 pub(super) async fn client_types() -> Response {
     give(PLAIN, client::TYPES)
 }

@@ -2,16 +2,15 @@
 
 use std::borrow::Cow;
 
+use super::{Shared, openapi::Refusal};
 use axum::{
+    Json,
     body::Body,
     extract::{Request, State},
     http::{HeaderValue, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use serde_json::json;
-
-use super::Shared;
 
 const MEDIA_TYPE: &str = "application/problem+json";
 
@@ -98,14 +97,13 @@ fn kind_and_title(status: StatusCode) -> (&'static str, &'static str) {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let body = json!({
-            "type": format!("urn:tidings:problem:{}", self.kind),
-            "title": self.title,
-            "status": self.status.as_u16(),
-            "detail": self.detail,
-        });
-        let mut answer =
-            (self.status, [(header::CONTENT_TYPE, MEDIA_TYPE)], body.to_string()).into_response();
+        let body = Refusal {
+            kind: format!("urn:tidings:problem:{}", self.kind),
+            title: self.title,
+            status: self.status.as_u16(),
+            detail: self.detail.into_owned(),
+        };
+        let mut answer = (self.status, [(header::CONTENT_TYPE, MEDIA_TYPE)], Json(body)).into_response();
         if self.status == StatusCode::UNAUTHORIZED {
             answer.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }

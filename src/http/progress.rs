@@ -8,22 +8,53 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use super::{
     Shared,
     body::{JsonBody, parse_id},
+    openapi::{PublishRequest, Refusal},
     problem::Problem,
 };
 use crate::{
     broker::EmitError,
     event::{Channel, EventError, Id, ProgressEvent},
+    telemetry::TraceParent,
 };
 
 /// How long an answer waits for the broker before it says `stored: false`.
 pub(super) const STORED_WITHIN: Duration = Duration::from_secs(1);
 
+/// What became of an event.
+#[derive(Serialize, ToSchema)]
+pub(super) struct PublishAnswer {
+    pub(super) event_id: Id,
+    /// Whether the broker has it; if not, it is tried again for 60 s.
+    pub(super) stored: bool,
+    /// Streams open on the channel in this process.
+    pub(super) viewers: usize,
+    pub(super) stream_url: String,
+}
+
 /// Takes one progress event of a service.
+#[utoipa::path(
+    post,
+    path = "/api/v1/progress",
+    tag = "services",
+    params(("traceparent" = Option<String>, Header, description = "W3C Trace Context: the trace of the caller's work")),
+    request_body = PublishRequest,
+    security(("service" = [])),
+    responses(
+        (status = 202, description = "Taken", body = PublishAnswer),
+        (status = 400, response = Refusal),
+        (status = 401, response = Refusal),
+        (status = 413, response = Refusal),
+        (status = 415, response = Refusal),
+        (status = 503, response = Refusal),
+    )
+)]
 pub(super) async fn publish(
     State(parts): State<Shared>,
     headers: HeaderMap,
@@ -33,14 +64,20 @@ pub(super) async fn publish(
     let patient = take_patient(&mut fields)?;
     let event = ProgressEvent::from_fields(fields).map_err(|error| refuse(&error))?;
     let document = event.document_id.clone();
-    let (event_id, stored) = parts.emitter.submit_progress(&patient, event).map_err(refuse_to_emit)?;
-    let answer = json!({
-        "event_id": event_id,
-        "stored": stored.within(STORED_WITHIN).await,
-        "viewers": parts.hub.viewers(&Channel::documents(patient.clone())),
-        "stream_url": stream_url(&patient, &document),
-    });
+    let emitter = parts.emitter.under(trace_parent(&headers));
+    let (event_id, stored) = emitter.submit_progress(&patient, event).map_err(refuse_to_emit)?;
+    let answer = PublishAnswer {
+        event_id,
+        stored: stored.within(STORED_WITHIN).await,
+        viewers: parts.hub.viewers(&Channel::documents(patient.clone())),
+        stream_url: stream_url(&patient, &document),
+    };
     Ok((StatusCode::ACCEPTED, Json(answer)).into_response())
+}
+
+/// Gives the caller's trace (W3C Trace Context).
+pub(super) fn trace_parent(headers: &HeaderMap) -> Option<TraceParent> {
+    TraceParent::parse(headers.get("traceparent")?.to_str().ok()?)
 }
 
 /// Gives the path of the stream that tells of one document.

@@ -1,19 +1,24 @@
 //! Every route on one screen, grouped by who calls it.
+//!
+//! A route's method, path and description for `/openapi.json` stand at its handler (`#[utoipa::path]`).
 
 use std::sync::Arc;
 
 use axum::{
-    Router,
+    Extension, Router,
     extract::{DefaultBodyLimit, MatchedPath, Request},
     http::StatusCode,
     middleware,
-    routing::{get, post, put},
 };
 use tower_http::trace::TraceLayer;
+use utoipa_axum::{
+    router::{OpenApiRouter, UtoipaMethodRouterExt},
+    routes,
+};
 
 use super::{
-    Parts, body::MAX_JSON_BYTES, checklist, cors, documents, events, file_links, health, messages,
-    operations, page, problem, progress, stream, tokens, uploads, webhooks,
+    Parts, body::MAX_JSON_BYTES, checklist, cors, documents, events, file_links, health, messages, openapi,
+    operations, ops, page, problem, progress, stream, tokens, uploads, webhooks,
 };
 
 /// Builds the routes over `parts`.
@@ -22,44 +27,46 @@ pub fn router(parts: Parts) -> Router {
     let parts = Arc::new(parts);
 
     let long_body = DefaultBodyLimit::max(messages::MAX_BODY_BYTES);
-    let browser = Router::new()
-        .route("/api/v1/patients/{patient_id}/documents/stream", get(stream::documents))
-        .route("/api/v1/cases/{case_id}/chat/stream", get(stream::chat))
-        .route("/api/v1/streams/{kind}/{id}", get(stream::other))
-        .route("/api/v1/patients/{patient_id}/documents", get(documents::list))
-        .route("/api/v1/documents/{document_id}/retry", post(documents::retry))
-        .route("/api/v1/uploads/presign", post(uploads::presign))
-        .route("/api/v1/uploads/{document_id}/file", put(uploads::put_file))
-        .route("/api/v1/uploads/confirm", post(uploads::confirm))
-        .route("/api/v1/cases/{case_id}/checklist", get(checklist::checklist))
-        .route("/api/v1/procedures/{code}/requirements", get(checklist::requirements))
-        .route("/api/v1/cases/{case_id}/messages", post(messages::post).layer(long_body))
-        .route("/api/v1/tokens", post(tokens::issue))
-        .route("/", get(page::index))
-        .route("/page/{file}", get(page::file))
-        .route("/tidings.js", get(page::client))
-        .route("/tidings.d.ts", get(page::client_types));
+    let browser = OpenApiRouter::new()
+        .routes(routes!(stream::documents))
+        .routes(routes!(stream::chat))
+        .routes(routes!(stream::other))
+        .routes(routes!(documents::list))
+        .routes(routes!(documents::retry))
+        .routes(routes!(uploads::presign))
+        .routes(routes!(uploads::put_file))
+        .routes(routes!(uploads::confirm))
+        .routes(routes!(checklist::checklist))
+        .routes(routes!(checklist::requirements))
+        .routes(routes!(messages::post).layer(long_body))
+        .routes(routes!(tokens::issue))
+        .routes(routes!(page::index))
+        .routes(routes!(page::file))
+        .routes(routes!(page::client))
+        .routes(routes!(page::client_types));
 
-    let service = Router::new()
-        .route("/api/v1/progress", post(progress::publish))
-        .route("/api/v1/streams/{kind}/{id}/events", post(events::publish));
+    let service = OpenApiRouter::new().routes(routes!(progress::publish)).routes(routes!(events::publish));
 
-    let queue = Router::new()
-        .route(webhooks::CALLBACK_PATH, post(webhooks::callback))
-        .route(webhooks::FAILURE_PATH, post(webhooks::failure))
-        .route("/api/v1/documents/{document_id}/file", get(file_links::file));
+    let queue = OpenApiRouter::new()
+        .routes(routes!(webhooks::callback))
+        .routes(routes!(webhooks::failure))
+        .routes(routes!(file_links::file));
 
-    let operators = Router::new()
-        .route("/healthz", get(operations::healthz))
-        .route("/readyz", get(operations::readyz))
-        .route("/api/v1/health", get(health::health))
-        .route("/metrics", get(operations::metrics));
+    let operators = OpenApiRouter::new()
+        .routes(routes!(operations::healthz))
+        .routes(routes!(operations::readyz))
+        .routes(routes!(health::health))
+        .routes(routes!(operations::metrics))
+        .routes(routes!(openapi::document))
+        .routes(routes!(ops::index))
+        .routes(routes!(ops::stream))
+        .routes(routes!(ops::file));
 
-    browser
-        .merge(service)
-        .merge(queue)
-        .merge(operators)
+    let routes = browser.merge(service).merge(queue).merge(operators);
+    let (router, api) = openapi::described(routes).split_for_parts();
+    router
         .fallback(async || StatusCode::NOT_FOUND)
+        .layer(Extension(openapi::Written::of(api)))
         .layer(DefaultBodyLimit::max(MAX_JSON_BYTES))
         .layer(middleware::from_fn_with_state(Arc::clone(&parts), problem::unify))
         .layer(cors)

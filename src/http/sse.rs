@@ -32,7 +32,7 @@ pub(super) fn respond_later() -> Response {
     with_headers(Body::from(encode(&Frame::Reconnect(ReconnectReason::Overloaded))))
 }
 
-fn with_headers(body: Body) -> Response {
+pub(super) fn with_headers(body: Body) -> Response {
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform")),
@@ -74,7 +74,7 @@ fn write_reconnect(reason: ReconnectReason) -> Bytes {
     frame.freeze()
 }
 
-fn write_json(cursor: Option<&Cursor>, name: &str, data: &impl Serialize) -> Bytes {
+pub(super) fn write_json(cursor: Option<&Cursor>, name: &str, data: &impl Serialize) -> Bytes {
     write(cursor, name, &serde_json::to_vec(data).expect("frames always serialize"))
 }
 

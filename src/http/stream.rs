@@ -7,7 +7,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{Shared, body::parse_id, problem::Problem, sse};
+use super::{
+    Shared,
+    body::parse_id,
+    openapi::{DocumentStreamEvent, Refusal},
+    problem::Problem,
+    sse,
+};
 use crate::{
     event::{Channel, ChannelKind, EventName, Id},
     stream::{Opening, StreamRequest, ViewerCursor},
@@ -19,6 +25,33 @@ const MOST_NAMED: usize = 50;
 const LAST_EVENT_ID: &str = "last-event-id";
 
 /// Streams a patient's documents.
+///
+/// Ends with `done` when nothing covered is under way any more, or with `reconnect` where the viewer is
+/// to come back; an EventSource does so by itself, with the last id it was given.
+#[utoipa::path(
+    get,
+    path = "/api/v1/patients/{patient_id}/documents/stream",
+    tag = "viewers",
+    params(
+        ("patient_id" = Id, Path),
+        ("document_id" = Option<Vec<Id>>, Query, description = "Only these documents, up to 50; repeatable"),
+        ("events" = Option<String>, Query, description = "Only these events of the log and of the statuses, \
+            parted by commas; `connected`, `done`, `reconnect`, `source` and `heartbeat` always come"),
+        ("follow" = Option<String>, Query, description = "`1` stays open after `done`"),
+        ("last_event_id" = Option<String>, Query, description = "A cursor, or `earliest` for all the log holds"),
+        ("Last-Event-ID" = Option<String>, Header, description = "A cursor; beats the query"),
+    ),
+    security(("viewer" = []), ("viewer_cookie" = []), ("viewer_query" = []), ("service" = [])),
+    responses(
+        (status = 200, content_type = "text/event-stream", body = DocumentStreamEvent,
+            description = "Server-Sent Events: `event` and `data` of each are as in the schema. Overload is \
+                `reconnect` and an end as well: an EventSource gives up on any other status"),
+        (status = 204, description = "All is over and this viewer has been told"),
+        (status = 400, response = Refusal),
+        (status = 401, response = Refusal),
+        (status = 403, response = Refusal),
+    )
+)]
 pub(super) async fn documents(
     State(parts): State<Shared>,
     Path(patient): Path<String>,
@@ -30,6 +63,28 @@ pub(super) async fn documents(
 }
 
 /// Streams a case's chat.
+#[utoipa::path(
+    get,
+    path = "/api/v1/cases/{case_id}/chat/stream",
+    tag = "viewers",
+    params(
+        ("case_id" = Id, Path),
+        ("events" = Option<String>, Query, description = "Only these events of the log, parted by commas"),
+        ("follow" = Option<String>, Query, description = "`1` stays open after `done`"),
+        ("last_event_id" = Option<String>, Query, description = "A cursor, or `earliest` for all the log holds"),
+        ("Last-Event-ID" = Option<String>, Header, description = "A cursor; beats the query"),
+    ),
+    security(("viewer" = []), ("viewer_cookie" = []), ("viewer_query" = []), ("service" = [])),
+    responses(
+        (status = 200, content_type = "text/event-stream", body = String,
+            description = "Server-Sent Events: `connected`, `message`, `typing`, pieces of answers, and `heartbeat`, `source`, `reconnect` as \
+                in streams of documents. Overload is `reconnect` and an end as well"),
+        (status = 204, description = "All is over and this viewer has been told"),
+        (status = 400, response = Refusal),
+        (status = 401, response = Refusal),
+        (status = 403, response = Refusal),
+    )
+)]
 pub(super) async fn chat(
     State(parts): State<Shared>,
     Path(case): Path<String>,
@@ -41,6 +96,30 @@ pub(super) async fn chat(
 }
 
 /// Streams any other kind of work.
+#[utoipa::path(
+    get,
+    path = "/api/v1/streams/{kind}/{id}",
+    tag = "viewers",
+    params(
+        ("kind" = String, Path, description = "One of the server's `STREAM_KINDS`"),
+        ("id" = Id, Path),
+        ("events" = Option<String>, Query, description = "Only these events of the log, parted by commas"),
+        ("follow" = Option<String>, Query, description = "`1` stays open after `done`"),
+        ("last_event_id" = Option<String>, Query, description = "A cursor, or `earliest` for all the log holds"),
+        ("Last-Event-ID" = Option<String>, Header, description = "A cursor; beats the query"),
+    ),
+    security(("viewer" = []), ("viewer_cookie" = []), ("viewer_query" = []), ("service" = [])),
+    responses(
+        (status = 200, content_type = "text/event-stream", body = String,
+            description = "Server-Sent Events: `connected`, the events of the work under their own types, `done`, and `heartbeat`, `source`, `reconnect` as \
+                in streams of documents. Overload is `reconnect` and an end as well"),
+        (status = 204, description = "All is over and this viewer has been told"),
+        (status = 400, response = Refusal),
+        (status = 401, response = Refusal),
+        (status = 403, response = Refusal),
+        (status = 404, response = Refusal),
+    )
+)]
 pub(super) async fn other(
     State(parts): State<Shared>,
     Path((kind, id)): Path<(String, String)>,

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use axum::{Json, extract::State, http::HeaderMap};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use super::{Grant, Shared, access::is_claim, body::JsonBody, problem::Problem};
+use super::{Grant, Shared, access::is_claim, body::JsonBody, openapi::Refusal, problem::Problem};
 use crate::clock::to_rfc3339;
 
 /// How long a token lasts, in seconds: default and bounds.
@@ -14,11 +15,17 @@ const LONGEST_TTL: u64 = 12 * 3_600;
 /// Most channels of one token: it has to fit a cookie and a URL.
 const MOST_CHANNELS: usize = 32;
 
-#[derive(Deserialize)]
+/// Asks for a token.
+#[derive(Deserialize, ToSchema)]
 pub(super) struct TokenRequest {
+    /// What it covers: 1 to 32 names such as `doc_progress:p1` or `chat:*`.
+    #[schema(min_items = 1, max_items = 32)]
     channels: Vec<String>,
+    /// How long it lasts, up to 12 hours.
     #[serde(default = "default_ttl")]
+    #[schema(minimum = 1, maximum = 43_200)]
     ttl_seconds: u64,
+    /// The part its holder plays; `patient` when left out.
     role: Option<String>,
 }
 
@@ -26,13 +33,30 @@ fn default_ttl() -> u64 {
     DEFAULT_TTL
 }
 
-#[derive(Serialize)]
+/// A token.
+#[derive(Serialize, ToSchema)]
 pub(super) struct TokenAnswer {
     token: String,
+    /// RFC 3339.
     expires_at: String,
 }
 
 /// Issues a token for channels to a service, or renews a viewer's for the same or fewer.
+#[utoipa::path(
+    post,
+    path = "/api/v1/tokens",
+    tag = "services",
+    request_body = TokenRequest,
+    security(("viewer" = []), ("viewer_cookie" = []), ("service" = [])),
+    responses(
+        (status = 200, description = "The token", body = TokenAnswer),
+        (status = 400, response = Refusal),
+        (status = 401, response = Refusal),
+        (status = 403, response = Refusal),
+        (status = 413, response = Refusal),
+        (status = 415, response = Refusal),
+    )
+)]
 pub(super) async fn issue(
     State(parts): State<Shared>,
     headers: HeaderMap,

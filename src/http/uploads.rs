@@ -1,6 +1,6 @@
 //! `POST /api/v1/uploads/presign`, `PUT` of the file, `POST /api/v1/uploads/confirm`.
 
-use std::{borrow::Borrow, time::Duration};
+use std::{borrow::Borrow, collections::BTreeMap, time::Duration};
 
 use axum::{
     Json,
@@ -9,18 +9,19 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{
     Grant, Shared,
     body::{JsonBody, parse_id, query_token},
+    openapi::Refusal,
     problem::Problem,
     progress::stream_url,
 };
 use crate::{
     clock::to_rfc3339,
-    documents::{ConfirmError, FileError, MAX_FILE_BYTES, StoreError, Upload},
+    documents::{ConfirmError, DocumentStatus, FileError, MAX_FILE_BYTES, StoreError, Upload},
     event::{Channel, Id},
 };
 
@@ -33,22 +34,73 @@ const MAX_FILENAME_CHARS: usize = 255;
 /// What may be uploaded.
 const CONTENT_TYPES: [&str; 4] = ["application/pdf", "image/png", "image/jpeg", "image/tiff"];
 
-#[derive(Deserialize)]
+/// Announces a file.
+#[derive(Deserialize, ToSchema)]
 pub(super) struct PresignRequest {
+    #[schema(value_type = Id)]
     patient_id: String,
+    /// One line without `/`.
+    #[schema(min_length = 1, max_length = 255)]
     filename: String,
+    /// `application/pdf`, `image/png`, `image/jpeg` or `image/tiff`.
     content_type: String,
+    /// Bytes, at most 26,214,400.
+    #[schema(minimum = 1, maximum = 26_214_400)]
     size: u64,
+    #[schema(value_type = Option<Id>)]
     case_id: Option<String>,
+    #[schema(value_type = Option<Id>)]
     procedure_code: Option<String>,
 }
 
-#[derive(Deserialize)]
+/// Where to put the file.
+#[derive(Serialize, ToSchema)]
+pub(super) struct PresignAnswer {
+    document_id: Id,
+    upload_url: String,
+    /// `PUT`.
+    method: &'static str,
+    /// Headers to send with the file.
+    headers: BTreeMap<String, String>,
+    /// Until when, RFC 3339.
+    expires_at: String,
+}
+
+/// Says that the file is there.
+#[derive(Deserialize, ToSchema)]
 pub(super) struct ConfirmRequest {
+    #[schema(value_type = Id)]
     document_id: String,
 }
 
+/// Where to watch the work.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ConfirmAnswer {
+    document_id: Id,
+    status: DocumentStatus,
+    stream_url: String,
+    /// A token for the stream; none where the caller's own may no longer be renewed.
+    token: Option<String>,
+}
+
 /// Announces a file and answers where to put it.
+#[utoipa::path(
+    post,
+    path = "/api/v1/uploads/presign",
+    tag = "viewers",
+    request_body = PresignRequest,
+    security(("viewer" = []), ("viewer_cookie" = []), ("service" = [])),
+    responses(
+        (status = 200, description = "Where to put the file", body = PresignAnswer),
+        (status = 400, response = Refusal),
+        (status = 401, response = Refusal),
+        (status = 403, response = Refusal),
+        (status = 413, response = Refusal),
+        (status = 415, response = Refusal),
+        (status = 501, response = Refusal),
+        (status = 503, response = Refusal),
+    )
+)]
 pub(super) async fn presign(
     State(parts): State<Shared>,
     headers: HeaderMap,
@@ -62,13 +114,13 @@ pub(super) async fn presign(
     }
     parts.store.announce(&upload).await.map_err(store_failed)?;
     let place = upload_place(&parts, &upload.document_id).await?;
-    let answer = json!({
-        "document_id": upload.document_id,
-        "upload_url": place.url,
-        "method": "PUT",
-        "headers": {},
-        "expires_at": to_rfc3339(place.expires * 1_000),
-    });
+    let answer = PresignAnswer {
+        document_id: upload.document_id,
+        upload_url: place.url,
+        method: "PUT",
+        headers: BTreeMap::new(),
+        expires_at: to_rfc3339(place.expires * 1_000),
+    };
     Ok(Json(answer).into_response())
 }
 
@@ -91,6 +143,28 @@ async fn upload_place(parts: &Shared, document: &Id) -> Result<UploadPlace, Prob
 }
 
 /// Takes the file itself; the URL is the right to put it.
+///
+/// With a bucket `upload_url` is the bucket's, and this route answers 404.
+#[utoipa::path(
+    put,
+    path = "/api/v1/uploads/{document_id}/file",
+    tag = "viewers",
+    params(
+        ("document_id" = Id, Path),
+        ("token" = String, Query, description = "Part of the `upload_url` that presign answers"),
+    ),
+    request_body(content_type = "application/octet-stream", description = "The file, of exactly the size announced"),
+    responses(
+        (status = 200, description = "The file is there"),
+        (status = 400, response = Refusal),
+        (status = 403, response = Refusal),
+        (status = 404, response = Refusal),
+        (status = 409, response = Refusal),
+        (status = 413, response = Refusal),
+        (status = 501, response = Refusal),
+        (status = 503, response = Refusal),
+    )
+)]
 pub(super) async fn put_file(
     State(parts): State<Shared>,
     Path(document): Path<String>,
@@ -120,6 +194,24 @@ pub(super) async fn put_file(
 }
 
 /// Confirms that the file is there and starts the work on it; again changes nothing.
+#[utoipa::path(
+    post,
+    path = "/api/v1/uploads/confirm",
+    tag = "viewers",
+    request_body = ConfirmRequest,
+    security(("viewer" = []), ("viewer_cookie" = []), ("service" = [])),
+    responses(
+        (status = 202, description = "The work begins", body = ConfirmAnswer),
+        (status = 400, response = Refusal),
+        (status = 401, response = Refusal),
+        (status = 404, response = Refusal),
+        (status = 409, response = Refusal),
+        (status = 413, response = Refusal),
+        (status = 415, response = Refusal),
+        (status = 501, response = Refusal),
+        (status = 503, response = Refusal),
+    )
+)]
 pub(super) async fn confirm(
     State(parts): State<Shared>,
     headers: HeaderMap,
@@ -139,12 +231,8 @@ pub(super) async fn confirm(
         ConfirmError::File(error) => confirm_refused(&error, &upload),
     })?;
     let token = token_for(&parts, &grant, &channel);
-    let answer = json!({
-        "document_id": document,
-        "status": "uploaded",
-        "stream_url": stream_url(&upload.patient_id, &document),
-        "token": token,
-    });
+    let stream_url = stream_url(&upload.patient_id, &document);
+    let answer = ConfirmAnswer { document_id: document, status: DocumentStatus::Uploaded, stream_url, token };
     Ok((StatusCode::ACCEPTED, Json(answer)).into_response())
 }
 

@@ -15,10 +15,11 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use self::delivery::{Kind, Unusable, read_delivery};
-use super::{Shared, file_links::SignedFileLinks, problem::Problem, uploads::store_failed};
+use super::{Shared, file_links::SignedFileLinks, openapi::Refusal, problem::Problem, uploads::store_failed};
 use crate::{
     clock::Clock,
     config::OcrConfig,
@@ -68,7 +69,28 @@ pub fn ocr_addresses(config: &OcrConfig) -> OcrAddresses {
     }
 }
 
+/// What came of a delivery.
+#[derive(Serialize, ToSchema)]
+struct DeliveryAnswer {
+    outcome: &'static str,
+}
+
 /// Takes the worker's answer, or the news that a try failed.
+#[utoipa::path(
+    post,
+    path = CALLBACK_PATH,
+    tag = "queue",
+    params(("Upstash-Signature" = String, Header, description = "The queue signs each delivery")),
+    request_body(content = Object, description = "As the queue delivers it, at most 4,500,000 bytes"),
+    responses(
+        (status = 200, description = "Taken", body = DeliveryAnswer),
+        (status = 400, response = Refusal),
+        (status = 401, response = Refusal),
+        (status = 404, response = Refusal),
+        (status = 489, response = Refusal),
+        (status = 503, response = Refusal),
+    )
+)]
 pub(super) async fn callback(
     State(parts): State<Shared>,
     RawQuery(query): RawQuery,
@@ -79,6 +101,21 @@ pub(super) async fn callback(
 }
 
 /// Takes the news that every try failed.
+#[utoipa::path(
+    post,
+    path = FAILURE_PATH,
+    tag = "queue",
+    params(("Upstash-Signature" = String, Header, description = "The queue signs each delivery")),
+    request_body(content = Object, description = "As the queue delivers it, at most 4,500,000 bytes"),
+    responses(
+        (status = 200, description = "Taken", body = DeliveryAnswer),
+        (status = 400, response = Refusal),
+        (status = 401, response = Refusal),
+        (status = 404, response = Refusal),
+        (status = 489, response = Refusal),
+        (status = 503, response = Refusal),
+    )
+)]
 pub(super) async fn failure(
     State(parts): State<Shared>,
     RawQuery(query): RawQuery,
@@ -147,7 +184,7 @@ fn taken(parts: &Shared, receipt: Receipt) -> Response {
         return not_retryable("No document of this server has this document_id.");
     }
     parts.metrics.ocr_delivered(if receipt.is_repeat { "repeat" } else { receipt.outcome.as_str() });
-    Json(json!({ "outcome": receipt.outcome.as_str() })).into_response()
+    Json(DeliveryAnswer { outcome: receipt.outcome.as_str() }).into_response()
 }
 
 fn not_retryable(words: &'static str) -> Response {

@@ -4,6 +4,7 @@
 //! a place in the topic's ring, so the seam between what they missed and what is live is one
 //! position under one lock. The hub knows neither the broker's kind nor the protocol.
 
+mod delivery;
 mod pump;
 mod ring;
 mod subscription;

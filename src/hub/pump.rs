@@ -46,7 +46,10 @@ async fn take(hub: &Arc<Shared>, news: WatchNews) {
                 topic.append(&entries, hub);
             }
         }
-        WatchNews::Gap(channel) => read_anew(hub, &channel),
+        WatchNews::Gap(channel) => {
+            hub.metrics.log_had_gap();
+            read_anew(hub, &channel);
+        }
         WatchNews::Down => hub.set_up(false),
         WatchNews::Up => {
             hub.set_up(true);

@@ -8,6 +8,7 @@ use std::{
 use bytes::Bytes;
 use tokio::time::Instant;
 
+use super::delivery::Delivery;
 use crate::event::{Event, EventId};
 
 /// Bytes counted for an event beside its data.
@@ -22,16 +23,27 @@ pub struct HubEvent {
     /// When this process read it.
     pub read_at: Instant,
     frame: OnceLock<Bytes>,
+    delivery: Option<Delivery>,
 }
 
 impl HubEvent {
+    /// Makes an event of the past: nobody counts how late its viewers see it.
     pub(super) fn new(id: EventId, event: Option<Event>) -> Arc<Self> {
-        Arc::new(Self { id, event, read_at: Instant::now(), frame: OnceLock::new() })
+        Self::live(id, event, None)
+    }
+
+    pub(super) fn live(id: EventId, event: Option<Event>, delivery: Option<Delivery>) -> Arc<Self> {
+        Arc::new(Self { id, event, read_at: Instant::now(), frame: OnceLock::new(), delivery })
     }
 
     /// Gives the event's frame, written by `encode` at the first call.
     pub fn frame(&self, encode: impl FnOnce(&Event) -> Bytes) -> Bytes {
-        let encode = || self.event.as_ref().map(encode).unwrap_or_default();
+        let encode = || {
+            if let Some(delivery) = &self.delivery {
+                delivery.begins(self.read_at);
+            }
+            self.event.as_ref().map(encode).unwrap_or_default()
+        };
         self.frame.get_or_init(encode).clone()
     }
 

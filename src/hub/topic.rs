@@ -1,11 +1,15 @@
 //! One watched channel: what its log said, what is live, and who follows.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use tokio::{sync::watch, time::Instant};
 
 use super::{
     Shared,
+    delivery::Delivery,
     ring::{HubEvent, Ring},
 };
 use crate::{
@@ -88,7 +92,7 @@ impl Topic {
         state.epoch += 1;
         state.loaded = true;
         for entry in &history.entries {
-            state.take(entry, hub);
+            state.take(entry, None, hub);
         }
         drop(state);
         self.announce();
@@ -102,9 +106,14 @@ impl Topic {
         }
         for entry in entries {
             if entry.id > state.newest {
-                state.take(entry, hub);
-                hub.metrics.events_received.inc();
+                let delivery = Delivery::of(&entry.payload, self.channel.kind(), hub);
+                state.take(entry, delivery, hub);
+                hub.metrics.events.received.inc();
             }
+        }
+        if let Some(entry) = entries.last() {
+            let lag = hub.clock.milliseconds().saturating_sub(entry.id.milliseconds);
+            hub.metrics.log_lagged(Duration::from_millis(lag));
         }
         drop(state);
         self.announce();
@@ -133,10 +142,10 @@ impl TopicState {
         }
     }
 
-    fn take(&mut self, entry: &Entry, hub: &Shared) {
+    fn take(&mut self, entry: &Entry, delivery: Option<Delivery>, hub: &Shared) {
         let limits = hub.settings.ring;
         let event = fold(&mut self.fold, entry, &hub.metrics);
-        self.ring.push(HubEvent::new(entry.id, event), limits.events, limits.bytes);
+        self.ring.push(HubEvent::live(entry.id, event, delivery), limits.events, limits.bytes);
         self.newest = entry.id;
         if let Some(left) = self.ring.left() {
             self.fold.forget_before(left);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{
     clock::to_rfc3339,
@@ -29,7 +30,7 @@ pub struct ActivityLimits {
 }
 
 /// Where one document stands, as `connected` shows it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct DocumentView {
     /// The document.
     pub document_id: Id,

@@ -7,6 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::coverage::DocumentView;
 use crate::{
@@ -82,7 +83,7 @@ pub enum Snapshot {
 }
 
 /// The data of `document_update`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct DocumentUpdate {
     /// The document.
     pub document_id: Id,
@@ -98,7 +99,7 @@ pub struct DocumentUpdate {
 }
 
 /// The data of `source`.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 pub struct SourceChange {
     /// Which one.
     pub source: &'static str,
@@ -107,7 +108,7 @@ pub struct SourceChange {
 }
 
 /// Whether a source answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SourceState {
     /// It does.
@@ -125,7 +126,7 @@ impl SourceState {
 }
 
 /// The data of `done`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Done {
     /// The position, with the mark of an end.
     #[serde(skip)]
@@ -135,7 +136,7 @@ pub struct Done {
 }
 
 /// How one document ended.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct EndedDocument {
     /// The document.
     pub document_id: Id,

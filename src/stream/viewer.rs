@@ -45,13 +45,8 @@ impl Viewer {
         // Subscribed before the store is asked, so that the log is followed from then on.
         let feed = Feed::open(shared, request, opened_at);
         let subject = Subject::open(shared, &feed.request).await;
-        let mut viewer = Self {
-            subject,
-            feed,
-            _open: shared.metrics.open_stream(),
-            _place_taken: place,
-            shared: Arc::clone(shared),
-        };
+        let open = shared.metrics.open_stream(feed.request.channel.kind());
+        let mut viewer = Self { subject, feed, _open: open, _place_taken: place, shared: Arc::clone(shared) };
         viewer.begin().await.then_some(viewer)
     }
 
@@ -113,7 +108,7 @@ impl Viewer {
         self.feed.passed = Cursor::plain(event.id);
         let Some(shown) = &event.event else { return };
         if self.subject.take(&mut self.feed, &event, shown) && self.feed.shows(shown.name.as_str()) {
-            self.shared.metrics.events_sent.inc();
+            self.shared.metrics.events.sent.inc();
             self.feed.pending.push_back(Frame::Event(event));
         }
     }

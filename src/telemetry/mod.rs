@@ -1,9 +1,22 @@
-//! What operators see: logs and metrics. Neither holds ids, payloads or tokens.
+//! What operators see: logs, metrics and traces. None holds payloads, tokens or ids of people or documents.
 
+mod board;
+mod failures;
 mod logs;
 mod metrics;
+mod stages;
+mod traces;
 mod vital;
 
+pub use board::{Board, BoardFollow, BoardView};
+pub use failures::{Failure, Failures};
 pub use logs::{LogFormat, start_logs};
-pub use metrics::{DropReason, EndLabels, Metrics, OutcomeLabels, ReasonLabels, SourceLabels, StreamOpen};
+pub use metrics::{
+    CacheLabels, CacheMetrics, ChatMetrics, DirectionLabels, DocumentMetrics, DropReason, EventMetrics,
+    KindLabels, Metrics, OcrMetrics, OutcomeLabels, ReasonLabels, RedisMetrics, RequestMetrics, SourceLabels,
+    SourceMetrics, SourceReading, SpanLoss, StageLabels, StateLabels, StreamMetrics, StreamOpen,
+    TraceMetrics, VersionLabels,
+};
+pub use stages::{StageClock, StageStep, Work, failure_code};
+pub use traces::{TraceParent, Traces};
 pub use vital::{Reading, Vital};

@@ -2,8 +2,8 @@
 //!
 //! `analysis` measures what is found in reports; `broker`, `cache`, `store` and `chat` are the suites every backend passes; `stream` holds the seams, with paused clocks;
 //! `files` puts them into a bucket; `routes` goes by URL, `promises` by what users were told, `browser` by what a person sees;
-//! `upstash` speaks to a server in Upstash's place, `redis_rest` and `qstash_dev` are such servers; `function` is the
-//! Vercel function behind a bridge like the platform's, `last_mile` puts nginx between.
+//! `telemetry` receives traces; `upstash` speaks to a server in Upstash's place, `redis_rest` and `qstash_dev` are such
+//! servers; `function` is the Vercel function behind a bridge like the platform's, `last_mile` puts nginx between.
 
 mod analysis;
 mod broker;
@@ -20,4 +20,5 @@ mod routes;
 mod store;
 mod stream;
 mod support;
+mod telemetry;
 mod upstash;

@@ -102,6 +102,16 @@ impl Drain {
 }
 
 impl Drained {
+    /// Gives what the run met, by outcome.
+    pub(super) const fn met(&self) -> [(&'static str, u64); 4] {
+        [
+            ("moved", self.moved),
+            ("dead", self.dead),
+            ("quarantined", self.quarantined),
+            ("refused", self.refused),
+        ]
+    }
+
     /// Reads the counts, and the places of the logs that were told how long to live.
     fn read(reply: Reply) -> Result<(Self, Vec<usize>), RedisError> {
         let mut parts = reply.into_array()?.into_iter();

@@ -163,6 +163,7 @@ impl Shared {
         let channel = std::slice::from_ref(channel);
         loop {
             let (drained, reply) = self.drain.run_then(&self.redis, channel, read.clone()).await?;
+            self.metrics.redis_drained(drained.met());
             if !drained.has_more {
                 return Ok(reply);
             }

@@ -227,6 +227,7 @@ impl Poller {
         let watched = watch.cursors_of(&channels);
         let read = read_command(&watched, false);
         let (drained, reply) = self.shared.drain.run_then(&self.shared.redis, &channels, read).await?;
+        self.shared.metrics.redis_drained(drained.met());
         if drained.dead + drained.quarantined + drained.refused > 0 {
             tracing::warn!(?drained, "producers pushed what could not be used");
         }

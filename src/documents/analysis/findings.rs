@@ -2,6 +2,7 @@
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Longest list, and longest text in one, of findings that come from elsewhere.
 const MOST_ITEMS: usize = 500;
@@ -9,7 +10,7 @@ const MOST_DATES: usize = 200;
 const MOST_CHARACTERS: usize = 200;
 
 /// Names what kind of document a text is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DocumentType {
     /// Results of a laboratory.

@@ -53,7 +53,7 @@ impl Pipeline {
     }
 
     fn is_busy(&self) -> bool {
-        !self.shared.under_way.documents().is_empty() || self.shared.metrics.streams_open.get() > 0
+        !self.shared.under_way.documents().is_empty() || self.shared.metrics.open_streams() > 0
     }
 
     async fn keep(&self) -> Result<(), StoreError> {
@@ -78,7 +78,7 @@ impl Pipeline {
         }
         if count > 0 {
             tracing::info!(documents = count, "took up documents that were under way");
-            self.shared.metrics.documents_taken_up.inc_by(count as u64);
+            self.shared.metrics.documents.taken_up.inc_by(count as u64);
         }
         Ok(count)
     }

@@ -7,6 +7,7 @@ mod eta;
 mod interruptions;
 mod looks;
 mod ocr;
+mod ops;
 mod outages;
 pub mod page;
 mod proof;

@@ -26,6 +26,12 @@ mod health;
 
 mod other_work;
 
+mod openapi;
+
+mod ops;
+
+mod metrics;
+
 mod startup;
 
 use reqwest::{RequestBuilder, StatusCode, header::CONTENT_TYPE};

@@ -1,0 +1,20 @@
+"""Validates an OpenAPI document, and samples against the schemas in it.
+
+Reads {"document": …, "samples": [[schema name, value], …]} from standard input. The judges are
+openapi-spec-validator and, for the samples, its sibling openapi-schema-validator.
+"""
+
+import json
+import sys
+
+from openapi_schema_validator import OAS31Validator
+from openapi_spec_validator import OpenAPIV31SpecValidator, validate
+
+given = json.load(sys.stdin)
+document = given["document"]
+validate(document, cls=OpenAPIV31SpecValidator)
+for name, value in given["samples"]:
+    schema = {"$ref": f"#/components/schemas/{name}", "components": document["components"]}
+    errors = [f"{error.json_path}: {error.message}" for error in OAS31Validator(schema).iter_errors(value)]
+    if errors:
+        sys.exit(f"{name}: {json.dumps(value)}\n" + "\n".join(errors))

@@ -1,0 +1,3 @@
+//! What operators are sent.
+
+mod traces;
