@@ -265,8 +265,12 @@ impl Instance {
     /// Reads one of its numbers.
     pub async fn metric(&self, name: &str) -> u64 {
         let text = reqwest::get(format!("{}/metrics", self.url())).await.unwrap().text().await.unwrap();
-        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        line.unwrap_or_else(|| panic!("no {name} in {text}")).parse().unwrap()
+        let values = text.lines().filter_map(|line| {
+            let rest = line.strip_prefix(name).filter(|rest| rest.starts_with(['{', ' ']))?;
+            rest.rsplit_once(' ')?.1.parse::<u64>().ok()
+        });
+        // Over all its labels.
+        values.reduce(|sum, value| sum + value).unwrap_or_else(|| panic!("no {name} in {text}"))
     }
 
     /// What it has logged so far.
