@@ -16,6 +16,7 @@ mod ocr;
 mod ocr_worker;
 mod outage;
 mod postgres_outage;
+mod producers;
 mod shutdown;
 mod spared_queries;
 mod stopped_midway;
