@@ -132,7 +132,9 @@ impl Job {
 
     async fn send_to_ocr(&self, content_type: &str) -> Result<(), &'static str> {
         let ocr = self.shared.ocr.as_ref().ok_or("needs_ocr")?;
-        let order = OcrOrder { upload: &self.upload, attempt: self.attempt, content_type };
+        let trace = self.shared.emitter.trace_of(&self.upload.document_id, self.attempt);
+        let order =
+            OcrOrder { upload: &self.upload, attempt: self.attempt, content_type, trace: trace.as_ref() };
         let Err(error) = ocr.dispatch(order).await else { return Ok(()) };
         tracing::error!(error = &error as &dyn std::error::Error, "a document could not be sent to OCR");
         // The queue may have taken it all the same and have delivered already: the first word stands.

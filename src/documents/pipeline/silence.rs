@@ -41,7 +41,7 @@ impl Pipeline {
             if record.status != DocumentStatus::OcrProcessing || u128::from(record.updated_at) > since {
                 continue;
             }
-            self.take_delivery(silence(upload.document_id, record.attempt)).await?;
+            self.take_delivery(silence(upload.document_id, record.attempt), None).await?;
         }
         Ok(())
     }
