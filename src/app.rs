@@ -1,6 +1,6 @@
 //! Puts the rooms together and runs them behind one listener.
 
-use std::{future::Future, path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use axum::Router;
@@ -25,7 +25,7 @@ use crate::{
     },
     http::{self, Access, OcrDoor, Parts, SignedFileLinks, Vitals},
     hub::{Hub, HubSettings},
-    listener::StallGuard,
+    server,
     stream::{Pulse, StreamSettings, Streams},
     telemetry::{Board, Metrics, Traces, Vital},
     upstash::{QStash, RedisRest},
@@ -213,7 +213,7 @@ impl Background {
 /// Serves until `shutdown` is cancelled, then ends within five seconds.
 ///
 /// # Errors
-/// When the server cannot be put together or the listener fails.
+/// When the server cannot be put together.
 pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
     let app = App::start(&config, shutdown.clone()).await?;
     serve(app, listener, shutdown).await
@@ -222,32 +222,12 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
 /// Serves an app until `shutdown` is cancelled, then ends within five seconds.
 ///
 /// # Errors
-/// When the listener fails.
+/// When the documents under way cannot be read.
 pub async fn serve(app: App, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
     app.resume().await?;
-    let serving = axum::serve(StallGuard::new(listener), app.router())
-        .with_graceful_shutdown(shutdown.clone().cancelled_owned());
-    let served = within_after(serving.into_future(), &shutdown).await;
+    server::serve(listener, app.router(), shutdown, DRAIN_WITHIN).await;
     app.finish().await;
-    served
-}
-
-/// Awaits the server; once it goes down, for [`DRAIN_WITHIN`] only.
-async fn within_after(
-    serving: impl Future<Output = std::io::Result<()>>,
-    shutdown: &CancellationToken,
-) -> anyhow::Result<()> {
-    let deadline = async {
-        shutdown.cancelled().await;
-        tokio::time::sleep(DRAIN_WITHIN).await;
-    };
-    tokio::select! {
-        served = serving => served.context("serve"),
-        () = deadline => {
-            tracing::warn!("requests were still open and have been cut");
-            Ok(())
-        }
-    }
+    Ok(())
 }
 
 impl Base<'_> {

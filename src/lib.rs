@@ -28,12 +28,12 @@ pub mod event;
 pub mod function;
 pub mod http;
 pub mod hub;
-mod listener;
 pub mod qstash_dev;
 pub mod redis_rest;
+mod server;
 pub mod stream;
 pub mod telemetry;
 pub mod upstash;
 
 pub use app::{App, migrate, run, serve};
-pub use listener::{bind, raise_descriptor_limit};
+pub use server::{bind, raise_descriptor_limit};

@@ -3,6 +3,11 @@
 //! Ids, event names and data are checked or serialized before they come here: none can hold a
 //! line break. Frames that are the same for all viewers are written once.
 
+use std::{
+    convert::Infallible,
+    sync::{Arc, Mutex, PoisonError},
+};
+
 use axum::{
     body::Body,
     http::{HeaderValue, header},
@@ -18,13 +23,43 @@ use crate::{
     stream::{Frame, ReconnectReason, Viewer},
 };
 
+/// The viewer of an answer: whoever serves the answer may take it, and write the stream in place of the body.
+#[derive(Clone)]
+pub(crate) struct OfferedStream(Arc<Mutex<Option<Box<Viewer>>>>);
+
+impl OfferedStream {
+    fn of(viewer: Box<Viewer>) -> Self {
+        Self(Arc::new(Mutex::new(Some(viewer))))
+    }
+
+    /// Takes the viewer of an answer that is a stream; its body is empty then.
+    pub(crate) fn take_from(answer: &mut Response) -> Option<Box<Viewer>> {
+        answer.extensions_mut().remove::<Self>()?.take()
+    }
+
+    fn take(&self) -> Option<Box<Viewer>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
 /// Answers with a viewer's stream.
 pub(super) fn respond(viewer: Box<Viewer>) -> Response {
-    let frames = stream::unfold(viewer, async |mut viewer| {
-        let frame = viewer.next().await?;
-        Some((Ok::<_, std::convert::Infallible>(encode(&frame)), viewer))
-    });
-    with_headers(Body::from_stream(frames))
+    let offered = OfferedStream::of(viewer);
+    let mut answer = with_headers(Body::from_stream(frames(offered.clone())));
+    answer.extensions_mut().insert(offered);
+    answer
+}
+
+/// Gives the frames of a stream that nobody took before its first frame.
+fn frames(offered: OfferedStream) -> impl stream::Stream<Item = Result<Bytes, Infallible>> {
+    stream::unfold(None, move |viewer: Option<Box<Viewer>>| {
+        let viewer = viewer.or_else(|| offered.take());
+        async {
+            let mut viewer = viewer?;
+            let frame = viewer.next().await?;
+            Some((Ok(encode(&frame)), Some(viewer)))
+        }
+    })
 }
 
 /// Answers a viewer that is to come back later; any other answer would end an EventSource for good.
@@ -42,7 +77,7 @@ pub(super) fn with_headers(body: Body) -> Response {
 }
 
 /// Writes one frame.
-pub(super) fn encode(frame: &Frame) -> Bytes {
+pub(crate) fn encode(frame: &Frame) -> Bytes {
     match frame {
         Frame::Retry(wait) => format!("retry: {}\n\n", wait.as_millis()).into(),
         Frame::Connected(connected) => write_json(Some(&connected.cursor), "connected", connected),
