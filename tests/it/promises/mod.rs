@@ -14,6 +14,7 @@ mod many_uploads;
 mod moody_redis;
 mod ocr;
 mod ocr_worker;
+mod other_patients;
 mod outage;
 mod postgres_outage;
 mod shutdown;
