@@ -5,7 +5,7 @@
 
 use std::{
     convert::Infallible,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use axum::{
@@ -14,50 +14,62 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::{BufMut, Bytes, BytesMut};
-use futures::stream;
+use futures::{Stream, stream};
 use serde::Serialize;
 use serde_json::json;
 
 use crate::{
     event::{Cursor, Event, chat_types},
+    limits::StreamPlace,
     stream::{Frame, ReconnectReason, Viewer},
 };
 
-/// The viewer of an answer: whoever serves the answer may take it, and write the stream in place of the body.
+/// A stream that an answer offers: whoever serves the answer may take it, and write it in place of the body.
 #[derive(Clone)]
-pub(crate) struct OfferedStream(Arc<Mutex<Option<Box<Viewer>>>>);
+pub(crate) struct OfferedStream(Arc<Mutex<Option<Told>>>);
+
+/// A viewer, and what is held for as long as it is told.
+pub(crate) struct Told {
+    pub(crate) viewer: Box<Viewer>,
+    pub(crate) held: Option<StreamPlace>,
+}
 
 impl OfferedStream {
-    fn of(viewer: Box<Viewer>) -> Self {
-        Self(Arc::new(Mutex::new(Some(viewer))))
+    /// Takes the stream that an answer offers; its body is empty then.
+    pub(crate) fn take_from(answer: &mut Response) -> Option<Told> {
+        answer.extensions_mut().remove::<Self>()?.lock().take()
     }
 
-    /// Takes the viewer of an answer that is a stream; its body is empty then.
-    pub(crate) fn take_from(answer: &mut Response) -> Option<Box<Viewer>> {
-        answer.extensions_mut().remove::<Self>()?.take()
+    /// Holds `place` for as long as the stream that an answer offers is told.
+    pub(super) fn hold(answer: &Response, place: StreamPlace) {
+        if let Some(offered) = answer.extensions().get::<Self>()
+            && let Some(told) = offered.lock().as_mut()
+        {
+            told.held = Some(place);
+        }
     }
 
-    fn take(&self) -> Option<Box<Viewer>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    fn lock(&self) -> MutexGuard<'_, Option<Told>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Answers with a viewer's stream.
 pub(super) fn respond(viewer: Box<Viewer>) -> Response {
-    let offered = OfferedStream::of(viewer);
+    let offered = OfferedStream(Arc::new(Mutex::new(Some(Told { viewer, held: None }))));
     let mut answer = with_headers(Body::from_stream(frames(offered.clone())));
     answer.extensions_mut().insert(offered);
     answer
 }
 
-/// Gives the frames of a stream that nobody took before its first frame.
-fn frames(offered: OfferedStream) -> impl stream::Stream<Item = Result<Bytes, Infallible>> {
-    stream::unfold(None, move |viewer: Option<Box<Viewer>>| {
-        let viewer = viewer.or_else(|| offered.take());
+/// Gives the frames of a stream that nobody took before its first one.
+fn frames(offered: OfferedStream) -> impl Stream<Item = Result<Bytes, Infallible>> {
+    stream::unfold(None, move |told: Option<Told>| {
+        let told = told.or_else(|| offered.lock().take());
         async {
-            let mut viewer = viewer?;
-            let frame = viewer.next().await?;
-            Some((Ok(encode(&frame)), Some(viewer)))
+            let mut told = told?;
+            let frame = told.viewer.next().await?;
+            Some((Ok(encode(&frame)), Some(told)))
         }
     })
 }

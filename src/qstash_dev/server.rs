@@ -20,7 +20,7 @@ use super::{
     queue::{Queue, QueueSettings},
     refusal::Refusal,
 };
-use crate::server;
+use crate::server::{self, Door};
 
 /// Largest message in bytes, as on the vendor's middle plan.
 const MOST_BYTES: usize = 10 * 1024 * 1024;
@@ -45,7 +45,7 @@ impl QStashDev {
     pub async fn serve(self, listener: TcpListener) {
         let stop = self.stop.clone();
         let routes = Router::new().fallback(answer).with_state(Arc::new(self));
-        server::serve(listener, routes, stop, DRAIN_WITHIN).await;
+        server::serve(listener, routes, Door::default(), stop, DRAIN_WITHIN).await;
     }
 
     async fn handle(&self, request: Request) -> Result<Response, Refusal> {

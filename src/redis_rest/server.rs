@@ -26,7 +26,7 @@ use super::{
     scripts::Scripts,
     subscribe::{Kind, subscribe},
 };
-use crate::server;
+use crate::server::{self, Door};
 
 const METHODS: [Method; 4] = [Method::HEAD, Method::GET, Method::POST, Method::PUT];
 /// Largest request body in bytes, as on Upstash's smallest plan.
@@ -62,7 +62,7 @@ impl RedisFront {
     pub async fn serve(self, listener: TcpListener) {
         let stop = self.stop.clone();
         let routes = Router::new().fallback(answer).with_state(Arc::new(self));
-        server::serve(listener, routes, stop, DRAIN_WITHIN).await;
+        server::serve(listener, routes, Door::default(), stop, DRAIN_WITHIN).await;
     }
 
     async fn handle(&self, request: Request) -> Result<Response, Refusal> {

@@ -11,7 +11,10 @@ use chrono::Utc;
 use tokio::{io::AsyncWriteExt, net::TcpStream, time::timeout};
 
 use super::connection::STALLED_AFTER;
-use crate::{http::encode, stream::Viewer};
+use crate::{
+    http::{Told, encode},
+    stream::Viewer,
+};
 
 /// Frames that leave in one call.
 const MOST_FRAMES: usize = 64;
@@ -23,14 +26,14 @@ const MOST_IGNORED: usize = 16 << 10;
 
 /// A stream that has been granted, and of which nothing has been written.
 pub(super) struct BareStream {
-    viewer: Box<Viewer>,
+    told: Told,
     head: Vec<u8>,
 }
 
 impl BareStream {
-    /// Takes the head of `answer` for the stream of `viewer`.
-    pub(super) fn new(viewer: Box<Viewer>, answer: &Response) -> Self {
-        Self { viewer, head: head_of(answer) }
+    /// Takes the head of `answer` for the stream it offered.
+    pub(super) fn new(told: Told, answer: &Response) -> Self {
+        Self { told, head: head_of(answer) }
     }
 
     /// Writes the stream until it ends or the client is gone.
@@ -41,7 +44,7 @@ impl BareStream {
     }
 
     async fn write(self, mut socket: TcpStream) -> io::Result<()> {
-        let Self { mut viewer, head } = self;
+        let Self { told: Told { mut viewer, held: _held }, head } = self;
         write_all(&socket, &[IoSlice::new(&head)]).await?;
         drop(head);
         while let Some(frames) = next_frames(&mut viewer, &socket).await? {

@@ -6,7 +6,7 @@ use std::{
     mem,
     net::SocketAddr,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::Poll,
     time::Duration,
 };
@@ -23,118 +23,170 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     io::{Empty, empty},
     net::TcpStream,
+    time::{Sleep, sleep},
 };
 use tokio_io_timeout::TimeoutStream;
 use tokio_util::{either::Either, sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 
-use super::bare_stream::BareStream;
+use super::{
+    bare_stream::BareStream,
+    door::{Door, Entered},
+};
 use crate::http::OfferedStream;
 
+/// How long a connection has until its first request's head is whole.
+const FIRST_HEAD_WITHIN: Duration = Duration::from_secs(10);
+/// How long it may wait for the next one: longer than proxies keep theirs open (60 s in nginx), so that they
+/// close first and no request meets a connection that is going.
+const NEXT_HEAD_WITHIN: Duration = Duration::from_secs(75);
 /// How long a client may leave what it was sent unread: six heartbeats.
 pub(super) const STALLED_AFTER: Duration = Duration::from_secs(30);
-/// How long the head of a request may take, and how long a connection may wait for its next request.
-const HEAD_WITHIN: Duration = Duration::from_secs(15);
-/// Largest head of a request in bytes: cookies of a whole site fit.
-const MOST_HEAD_BYTES: usize = 24 << 10;
+/// Longest head of a request in bytes; more is answered 431.
+const MAX_HEAD_BYTES: usize = 16 * 1_024;
+/// Most that is read ahead or written behind, in bytes.
+const MAX_BUFFER_BYTES: usize = 16 * 1_024;
 
 /// A socket that can be taken away from whoever reads and writes it.
 type LentSocket = Either<TcpStream, Empty>;
-type Guarded = Pin<Box<TimeoutStream<LentSocket>>>;
+type GuardedSocket = Pin<Box<TimeoutStream<LentSocket>>>;
 
 /// What one client asks over one socket.
 pub(super) struct Connection {
-    router: Router,
-    stop: CancellationToken,
-    address: SocketAddr,
-    parting: Parting,
+    pub(super) peer: SocketAddr,
+    pub(super) entered: Entered,
+    pub(super) door: Door,
+    pub(super) router: Router,
+    pub(super) protocol: Arc<http1::Builder>,
+    pub(super) stop: CancellationToken,
 }
 
-/// Holds the stream that is to take the socket.
+/// How a connection ended here.
+enum End {
+    /// By either side, as it should.
+    Usual,
+    /// Its first request was not whole in time.
+    SlowHead,
+    /// A stream goes on with its socket.
+    Parted(BareStream, TcpStream),
+}
+
+/// What a connection has been asked.
 #[derive(Clone, Default)]
-struct Parting(Arc<Mutex<Option<BareStream>>>);
+struct Asked(Arc<Mutex<AskedState>>);
 
-impl Parting {
-    fn put(&self, stream: BareStream) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(stream);
-    }
+#[derive(Default)]
+struct AskedState {
+    anything: bool,
+    stream: Option<BareStream>,
+}
 
-    fn take(&self) -> Option<BareStream> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+impl Asked {
+    fn lock(&self) -> MutexGuard<'_, AskedState> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// How hyper reads and writes.
+pub(super) fn protocol() -> http1::Builder {
+    let mut protocol = http1::Builder::new();
+    protocol
+        .timer(TokioTimer::new())
+        .header_read_timeout(NEXT_HEAD_WITHIN)
+        .max_header_size(MAX_HEAD_BYTES)
+        .max_buf_size(MAX_BUFFER_BYTES);
+    protocol
 }
 
 impl Connection {
-    pub(super) fn new(router: Router, stop: CancellationToken, address: SocketAddr) -> Self {
-        Self { router, stop, address, parting: Parting::default() }
-    }
-
     /// Answers requests; a stream goes on in a task of its own, which is the size of a stream.
     pub(super) async fn serve(self, socket: TcpStream, tasks: TaskTracker, cut: CancellationToken) {
-        if let Some((stream, socket)) = self.answer(guard(socket)).await {
-            tasks.spawn(cut.run_until_cancelled_owned(stream.run(socket)));
+        match self.answer_all(guard(socket)).await {
+            End::Usual => {}
+            End::SlowHead => self.door.was_slow(),
+            End::Parted(stream, socket) => {
+                let entered = self.entered;
+                tasks.spawn(cut.run_until_cancelled_owned(async move {
+                    let _entered = entered;
+                    stream.run(socket).await;
+                }));
+            }
         }
     }
 
-    /// Answers requests until the connection ends; gives the stream that went on with its socket.
-    async fn answer(self, socket: Guarded) -> Option<(BareStream, TcpStream)> {
-        let Self { router, stop, address, parting } = self;
-        let service = service_fn(|request| answer_one(router.clone(), address, parting.clone(), request));
-        let mut connection = server().serve_connection(TokioIo::new(socket), service);
-        let mut is_closing = false;
+    async fn answer_all(&self, socket: GuardedSocket) -> End {
+        let asked = Asked::default();
+        let service = service_fn(|request| answer(self.router.clone(), self.peer, asked.clone(), request));
+        let mut serving = self.protocol.serve_connection(TokioIo::new(socket), service);
+        // Boxed: it is over after seconds, and most connections live for minutes.
+        let mut first_head = Some(Box::pin(sleep(FIRST_HEAD_WITHIN)));
+        let mut is_going = false;
         let stream = loop {
-            let parted = poll_fn(|context| match Pin::new(&mut connection).poll(context) {
+            let progress = poll_fn(|context| match Pin::new(&mut serving).poll(context) {
+                // What goes wrong here is the peer's affair: it left, or spoke no HTTP.
                 Poll::Ready(_) => Poll::Ready(None),
-                // The answer is made while the connection is polled, so nothing is missed here.
-                Poll::Pending => parting.take().map_or(Poll::Pending, |stream| Poll::Ready(Some(stream))),
+                // An answer is made while the connection is polled, so none is missed here.
+                Poll::Pending => asked.lock().stream.take().map_or(Poll::Pending, |it| Poll::Ready(Some(it))),
             });
             tokio::select! {
-                parted = parted => break parted?,
-                () = stop.cancelled(), if !is_closing => {
-                    is_closing = true;
-                    Pin::new(&mut connection).graceful_shutdown();
+                stream = progress => match stream {
+                    Some(stream) => break stream,
+                    None => return End::Usual,
+                },
+                () = self.stop.cancelled(), if !is_going => {
+                    is_going = true;
+                    Pin::new(&mut serving).graceful_shutdown();
+                }
+                () = due(&mut first_head) => {
+                    first_head = None;
+                    if !asked.lock().anything {
+                        return End::SlowHead;
+                    }
                 }
             }
         };
-        Some((stream, take_back(connection.into_parts().io.into_inner())?))
+        let socket = take_back(serving.into_parts().io.into_inner());
+        socket.map_or(End::Usual, |socket| End::Parted(stream, socket))
     }
 }
 
-fn server() -> http1::Builder {
-    let mut server = http1::Builder::new();
-    server.timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN).max_header_size(MOST_HEAD_BYTES);
-    server
-}
-
 /// Cuts a client that does not read its answer.
-fn guard(socket: TcpStream) -> Guarded {
+fn guard(socket: TcpStream) -> GuardedSocket {
     let _ = socket.set_nodelay(true);
     let mut guarded = TimeoutStream::new(LentSocket::Left(socket));
     guarded.set_write_timeout(Some(STALLED_AFTER));
     Box::pin(guarded)
 }
 
-fn take_back(mut guarded: Guarded) -> Option<TcpStream> {
+fn take_back(mut guarded: GuardedSocket) -> Option<TcpStream> {
     match mem::replace(guarded.as_mut().get_pin_mut().get_mut(), LentSocket::Right(empty())) {
         LentSocket::Left(socket) => Some(socket),
         LentSocket::Right(_) => None,
     }
 }
 
-/// Answers one request; where the answer is a stream, it leaves with the socket and nothing is answered here.
-async fn answer_one(
+async fn due(timer: &mut Option<Pin<Box<Sleep>>>) {
+    match timer {
+        Some(timer) => timer.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Answers one request. An answer that is a stream leaves with the socket, and hyper gets none.
+async fn answer(
     router: Router,
-    address: SocketAddr,
-    parting: Parting,
+    peer: SocketAddr,
+    asked: Asked,
     request: Request<Incoming>,
 ) -> Result<Response, Infallible> {
+    asked.lock().anything = true;
     // Only HTTP/1.1 has chunks; the answer to HEAD has no body.
     let may_part = request.version() == Version::HTTP_11 && request.method() == Method::GET;
     let mut request = request.map(Body::new);
-    request.extensions_mut().insert(ConnectInfo(address));
+    request.extensions_mut().insert(ConnectInfo(peer));
     let mut answer = router.oneshot(request).await?;
-    if may_part && let Some(viewer) = OfferedStream::take_from(&mut answer) {
-        parting.put(BareStream::new(viewer, &answer));
+    if may_part && let Some(offered) = OfferedStream::take_from(&mut answer) {
+        asked.lock().stream = Some(BareStream::new(offered, &answer));
         std::future::pending::<()>().await;
     }
     Ok(answer)
