@@ -3,7 +3,7 @@
 # A node or python3 from elsewhere does as well.
 NODE := $(if $(shell command -v node 2>/dev/null),,nodejs) $(if $(shell command -v npm 2>/dev/null),,npm)
 PYTHON := $(if $(shell python3 -c 'import ensurepip' 2>/dev/null && echo yes),,python3 python3-venv)
-PACKAGES := $(strip chromium chromium-driver redis-server postgresql pgbouncer nginx openssl poppler-utils tesseract-ocr tesseract-ocr-eng $(NODE) $(PYTHON))
+PACKAGES := $(strip chromium chromium-driver redis-server postgresql pgbouncer nginx openssl curl poppler-utils tesseract-ocr tesseract-ocr-eng $(NODE) $(PYTHON))
 CLIENTS := tests/clients/node_modules/.package-lock.json tests/clients/venv/installed
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
@@ -34,7 +34,7 @@ tests/clients/venv/installed: tests/clients/requirements.txt
 
 # Only looks: `make test` installs nothing behind anyone's back.
 parts:
-	@for program in chromium chromedriver redis-server openssl setpriv node python3 pdftoppm pdfinfo tesseract; do \
+	@for program in chromium chromedriver redis-server openssl curl setpriv node python3 pdftoppm pdfinfo tesseract; do \
 		command -v $$program >/dev/null || \
 			{ echo "The tests need $$program on the path: make setup" >&2; exit 1; }; \
 	done
@@ -58,7 +58,7 @@ check: ## formatting, lints and documentation, as strict as it gets
 bench: ## measure what one event costs
 	cargo bench --locked --bench frames
 
-bench-commands: parts ## count what Redis is asked for: the budget table of the README (ten minutes)
+bench-commands: parts ## count what Redis is asked for: the budget table of docs/cost.md (ten minutes)
 	cargo bench --locked --profile dev --bench commands
 
 fmt: ## format all code
