@@ -50,6 +50,9 @@ pub struct Plan {
     pub channels: u64,
     /// Events a second, spread evenly; nothing: as fast as they are answered.
     pub rate: Option<f64>,
+    /// Events in all; nothing: as many as are due while it lasts.
+    pub events: Option<u64>,
+    /// No request is begun later.
     pub lasts: Duration,
     pub publishers: u64,
     /// Each publisher takes whichever event is next; otherwise a channel is one publisher's, and in order.
@@ -70,6 +73,7 @@ impl Plan {
             first_channel: 0,
             channels,
             rate: None,
+            events: None,
             lasts: Duration::from_secs(1),
             publishers: 1,
             any_order: false,
@@ -78,10 +82,15 @@ impl Plan {
             run: 2,
         }
     }
+
+    /// Counts the events that are due while it lasts.
+    fn due(&self) -> Option<u64> {
+        Some((self.rate? * self.lasts.as_secs_f64()).round() as u64)
+    }
 }
 
 /// What became of a plan.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Published {
     /// Events the server took.
     pub taken: u64,
@@ -99,7 +108,7 @@ pub struct Published {
 pub async fn publish(plan: Plan, audience: &Rc<RefCell<Audience>>) -> Published {
     let begun_ns = now_ns();
     let work = Rc::new(Work {
-        total: plan.rate.map_or(u64::MAX, |rate| (rate * plan.lasts.as_secs_f64()).round() as u64),
+        total: plan.events.or_else(|| plan.due()).unwrap_or(u64::MAX),
         ends_ns: begun_ns + plan.lasts.as_nanos() as u64,
         begun_ns,
         next: Cell::new(0),

@@ -87,13 +87,21 @@ async fn storm(server: &Server, crowd: &mut Crowd, channels: u64, run: u64) -> a
 async fn miss(server: &Server, crowd: &Crowd, channels: u64, run: u64) -> anyhow::Result<()> {
     crowd.audience.borrow_mut().tally.begin(run);
     let published = publish(plan(server, channels, MISSED, run), &crowd.audience).await;
-    ensure!(published.taken == channels * MISSED, "not all went in: {published:?}");
+    let (taken, refusal) = (published.taken, published.last_refusal);
+    ensure!(taken == channels * MISSED, "{taken} events were taken; the last refusal was {refusal:?}");
     Ok(())
 }
 
-/// Some events for each channel, over a second.
+/// Some events for each channel, over a second, or as long as a busy machine takes.
 const fn plan(server: &Server, channels: u64, each: u64, run: u64) -> Plan {
-    Plan { rate: Some((channels * each) as f64), run, ..Plan::of(server, channels) }
+    let events = channels * each;
+    Plan {
+        rate: Some(events as f64),
+        events: Some(events),
+        lasts: Duration::from_secs(30),
+        run,
+        ..Plan::of(server, channels)
+    }
 }
 
 fn show(storms: &[Storm]) -> Figures {
