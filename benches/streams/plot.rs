@@ -14,6 +14,9 @@ use super::{contestant::Contestant, workload::AT};
 /// Size of a panel, and of the room around its plot for words.
 const PANEL: (f64, f64) = (420.0, 300.0);
 const ROOM: (f64, f64) = (56.0, 44.0);
+/// Room for a line's name behind its end.
+const NAME: f64 = 70.0;
+const MIDDLE: &str = "text-anchor=\"middle\"";
 const COLOURS: [(Contestant, &str); 3] =
     [(Contestant::Floor, "#777777"), (Contestant::Baseline, "#c2571a"), (Contestant::Tidings, "#1a5fb4")];
 const PANELS: [(&str, &str); 2] = [
@@ -72,60 +75,77 @@ pub fn line(growth: &Value, contestant: Contestant, figure: &str) -> Line {
     points
 }
 
-fn panel(title: &str, lines: &[(&str, &str, Line)]) -> String {
-    let largest =
-        |of: fn(&(f64, f64)) -> f64| lines.iter().flat_map(|line| &line.2).map(of).fold(0.0, f64::max);
-    let (most_viewers, most) = (largest(|point| point.0), nice(largest(|point| point.1)));
-    let x = |viewers: f64| ROOM.0 + viewers / most_viewers * (PANEL.0 - ROOM.0 - 70.0);
-    let y = |value: f64| PANEL.1 - ROOM.1 - value / most * (PANEL.1 - 2.0 * ROOM.1);
-    let mut panel = format!("<text x=\"{}\" y=\"24\" font-weight=\"bold\">{title}</text>\n", ROOM.0);
-    for step in 0..=4 {
-        let value = most * f64::from(step) / 4.0;
-        let _ = writeln!(
-            panel,
-            "<path d=\"M{:.1} {:.1}H{:.1}\" stroke=\"#dddddd\"/><text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{value}</text>",
-            x(0.0),
-            y(value),
-            x(most_viewers),
-            x(0.0) - 6.0,
-            y(value) + 4.0,
-        );
+/// One line with its name and colour.
+type Named<'a> = (&'a str, &'a str, Line);
+
+/// Where values are on a panel.
+struct Axes {
+    most_viewers: f64,
+    most: f64,
+}
+
+fn panel(title: &str, lines: &[Named]) -> String {
+    let points = || lines.iter().flat_map(|line| &line.2);
+    let axes = Axes {
+        most_viewers: points().map(|point| point.0).fold(1.0, f64::max),
+        most: nice(points().map(|point| point.1).fold(0.0, f64::max)),
+    };
+    let title = format!("<text x=\"{}\" y=\"24\" font-weight=\"bold\">{title}</text>\n", ROOM.0);
+    let drawn = lines.iter().filter(|line| !line.2.is_empty()).map(|line| axes.draw(line));
+    title + &axes.grid() + &axes.names(lines) + &drawn.collect::<String>()
+}
+
+impl Axes {
+    fn x(&self, viewers: f64) -> f64 {
+        (viewers / self.most_viewers).mul_add(PANEL.0 - ROOM.0 - NAME, ROOM.0)
     }
-    for (viewers, _) in lines.iter().map(|line| &line.2).max_by_key(|line| line.len()).into_iter().flatten() {
-        let _ = writeln!(
-            panel,
-            "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{viewers}</text>",
-            x(*viewers),
-            y(0.0) + 16.0
-        );
+
+    fn y(&self, value: f64) -> f64 {
+        (value / self.most).mul_add(2.0f64.mul_add(ROOM.1, -PANEL.1), PANEL.1 - ROOM.1)
     }
-    let _ = writeln!(
-        panel,
-        "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">viewers</text>",
-        x(most_viewers / 2.0),
-        y(0.0) + 32.0
-    );
-    for (name, colour, line) in lines.iter().filter(|line| !line.2.is_empty()) {
-        let points: Vec<_> =
-            line.iter().map(|(viewers, value)| format!("{:.1},{:.1}", x(*viewers), y(*value))).collect();
-        let end = line[line.len() - 1];
-        let _ = writeln!(
-            panel,
-            "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/><text x=\"{:.1}\" y=\"{:.1}\" fill=\"{colour}\">{name}</text>",
-            points.join(" "),
-            x(end.0) + 6.0,
-            y(end.1) + 4.0
-        );
+
+    fn grid(&self) -> String {
+        let line = |step: u8| {
+            let value = self.most * f64::from(step) / 4.0;
+            let (left, right, y) = (self.x(0.0), self.x(self.most_viewers), self.y(value));
+            let line = format!("<path d=\"M{left:.1} {y:.1}H{right:.1}\" stroke=\"#dddddd\"/>");
+            line + &text(left - 6.0, y + 4.0, "text-anchor=\"end\"", &value.to_string())
+        };
+        (0..=4).map(line).collect()
     }
-    panel
+
+    /// Writes the numbers of viewers that have room, and what they are.
+    fn names(&self, lines: &[Named]) -> String {
+        let line = lines.iter().map(|line| &line.2).max_by_key(|line| line.len());
+        let (bottom, mut right) = (self.y(0.0), f64::MIN);
+        let mut names = text(self.x(self.most_viewers / 2.0), bottom + 32.0, MIDDLE, "viewers");
+        for (viewers, _) in line.into_iter().flatten() {
+            let x = self.x(*viewers);
+            if x - right >= ROOM.1 {
+                names += &text(x, bottom + 16.0, MIDDLE, &viewers.to_string());
+                right = x;
+            }
+        }
+        names
+    }
+
+    fn draw(&self, (name, colour, line): &Named) -> String {
+        let place = |(viewers, value): &(f64, f64)| format!("{:.1},{:.1} ", self.x(*viewers), self.y(*value));
+        let points: String = line.iter().map(place).collect();
+        let (viewers, value) = line[line.len() - 1];
+        let style = format!("fill=\"{colour}\"");
+        format!("<polyline points=\"{points}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>")
+            + &text(self.x(viewers) + 6.0, self.y(value) + 4.0, &style, name)
+    }
+}
+
+fn text(x: f64, y: f64, style: &str, words: &str) -> String {
+    format!("<text x=\"{x:.1}\" y=\"{y:.1}\" {style}>{words}</text>\n")
 }
 
 /// Gives the next number that reads well: 1, 2, 4 or 8 times a power of ten.
 fn nice(most: f64) -> f64 {
     let power = 10_f64.powf(most.max(1e-9).log10().floor());
-    [1.0, 2.0, 4.0, 8.0, 10.0]
-        .into_iter()
-        .map(|times| times * power)
-        .find(|nice| *nice >= most)
-        .unwrap_or(most)
+    let nice = [1.0, 2.0, 4.0, 8.0, 10.0].map(|times| times * power);
+    nice.into_iter().find(|nice| *nice >= most).unwrap_or(most)
 }

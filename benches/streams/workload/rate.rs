@@ -56,7 +56,7 @@ impl Search<'_> {
         let (mut holds, mut fails) = (None, None);
         let mut rate = FIRST;
         while rate >= LOWEST {
-            match self.hold(rate).await {
+            match self.hold_in_two_tries(rate).await {
                 Some(delivery) => holds = Some((rate, delivery)),
                 None => fails = Some(rate),
             }
@@ -70,6 +70,14 @@ impl Search<'_> {
         holds.map(|(_, delivery)| {
             (delivery.published.taken as f64 / delivery.published.took.as_secs_f64(), delivery)
         })
+    }
+
+    /// What else the machine does may fail a rate once, and would end the search far too early.
+    async fn hold_in_two_tries(&mut self, rate: f64) -> Option<Delivery> {
+        match self.hold(rate).await {
+            None => self.hold(rate).await,
+            held => held,
+        }
     }
 
     async fn hold(&mut self, rate: f64) -> Option<Delivery> {
