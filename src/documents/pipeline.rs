@@ -8,7 +8,6 @@ mod failure;
 mod job;
 mod leases;
 mod places;
-mod silence;
 mod under_way;
 
 use std::{future::Future, sync::Arc, time::Duration};

@@ -6,7 +6,7 @@ use backon::{ExponentialBuilder, Retryable};
 use bytes::Bytes;
 use tokio::sync::SemaphorePermit;
 
-use super::{Shared, failure::Failure, leases::silence, silence::SILENT_FOR, under_way::Entered};
+use super::{Shared, deadline::RESTS_FOR, failure::Failure, leases::silence, under_way::Entered};
 use crate::{
     documents::{
         Advance, DocumentStatus, FileError, StoreError, Upload,
@@ -94,7 +94,7 @@ impl Job {
         if self.entered.is_joined() {
             return;
         }
-        let lease = self.shared.lease_of(SILENT_FOR);
+        let lease = self.shared.lease_of(RESTS_FOR);
         let rested = self.shared.store.rest(&self.upload.document_id, self.attempt, &lease).await;
         if let Err(error) = rested {
             // Once the lease has ended it is sent again, which changes nothing for ten minutes.
