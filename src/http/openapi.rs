@@ -149,6 +149,10 @@ pub(super) struct PublishRequest {
     /// Which try of the document, from 1.
     #[schema(minimum = 1, maximum = 10_000)]
     attempt: Option<u32>,
+    /// How long the document takes still: at least and at most, in seconds; `null` where that is not known any
+    /// more. Anything else is dropped.
+    #[schema(min_items = 2, max_items = 2)]
+    eta_seconds: Option<Vec<f64>>,
     #[serde(flatten)]
     more: BTreeMap<String, Value>,
 }
@@ -224,6 +228,9 @@ pub(super) struct ShownProgress {
     timestamp: Option<String>,
     event_id: String,
     attempt: u32,
+    /// How long it takes still: at least and at most, in seconds. Left out where nobody knows.
+    #[schema(min_items = 2, max_items = 2)]
+    eta_seconds: Option<Vec<f64>>,
     #[serde(flatten)]
     more: BTreeMap<String, Value>,
 }

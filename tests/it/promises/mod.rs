@@ -4,6 +4,7 @@ mod burst;
 mod busy_database;
 mod chat_outage;
 mod commands;
+mod estimates;
 mod exactly_once;
 mod failures;
 mod first_light;
