@@ -3,7 +3,10 @@
 use serde_json::{Value, json};
 
 use crate::{
-    browser::page::{choose_all, open_live, wait_for_cards},
+    browser::{
+        checklist::choose_case,
+        page::{choose_all, open_live, wait_for_cards},
+    },
     support::{Browser, Server, documents::STAGES},
 };
 
@@ -50,8 +53,9 @@ async fn on_a_dark_system_the_page_is_dark() {
 async fn documents_in_all_their_states_stand_side_by_side() {
     let server = Server::start(&[("HEARTBEAT_INTERVAL_MS", "500")]);
     let browser = Browser::start().await;
-    browser.become_phone(1_040, 1_310).await;
+    browser.become_phone(1_040, 1_840).await;
     open_live(&browser, &server.url).await;
+    choose_case(&browser, "knee-2026", "knee_replacement").await;
     choose_all(&browser, &["encrypted.pdf", "discharge_summary.pdf", "mri_knee.pdf"]).await;
     wait_for_cards(&browser, "complete", 2).await;
     wait_for_cards(&browser, "failed", 1).await;
@@ -75,6 +79,7 @@ async fn documents_in_all_their_states_stand_side_by_side() {
         browser.run("return document.querySelector('.card[data-phase=active] .bar-line').innerText").await;
     let line = line.as_str().unwrap();
     assert!(line.starts_with("page 4 of 5") && line.contains(" left") && line.ends_with("38 %"), "{line}");
+    browser.run("document.activeElement.blur()").await;
     browser.picture("page").await;
     browser.prefer("prefers-color-scheme", "dark").await;
     browser.picture("page-dark").await;

@@ -1,7 +1,9 @@
 //! The client module in pages that are not ours.
 
 mod connection;
+mod kinds;
 mod module;
+mod repeats;
 mod sharing;
 mod sleep;
 mod tokens;
@@ -40,6 +42,7 @@ pub async fn follow(browser: &Browser, options: &Value) {
                  onEvent: (type) => types.push(type),
                  onConnected: (data) => snapshots.push(data),
                  onProgress: ({{ event_id }}) => received.push(event_id),
+                 onRepeat: (id) => window.repeats?.push(id),
                  onTokenRenewed: (token) => tokens.push(token),
              }});
          }});",
