@@ -44,14 +44,16 @@ impl Forecast {
         self.measure.pages = Some(pages);
     }
 
-    /// Adds to an event how long its document takes still; false where that is not known.
+    /// Adds to an event how long its document takes still, or that this is not known any more; false where
+    /// there is nothing to tell.
     pub(super) fn tell(&mut self, event: &mut ProgressEvent) -> bool {
         let Some(estimate) = self.estimates.at(event.stage, self.measure) else {
-            if self.first.is_some() && !event.is_terminal() {
-                // It has turned out to be of another size: what was told before holds no longer.
+            let has_told = self.first.is_some() && !event.is_terminal();
+            if has_told {
+                // It has turned out to be of another size.
                 event.extra.insert(ETA_FIELD.into(), Value::Null);
             }
-            return false;
+            return has_told;
         };
         self.first.get_or_insert_with(|| (Instant::now(), estimate));
         event.extra.insert(ETA_FIELD.into(), [estimate.least, estimate.most].as_slice().into());

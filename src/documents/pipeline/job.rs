@@ -281,7 +281,7 @@ impl Job {
         self.shared.emitter.emit_progress(self.patient(), event);
     }
 
-    /// That OCR reads a document is news only where it says how long that takes.
+    /// That OCR reads a document is news only where it changes how long it takes.
     fn emit_sent_to_ocr(&mut self) {
         self.forecast.goes_to_ocr();
         let mut event = self.event(Stage::OcrStarted, "sent").with_status(StepStatus::InProgress);
