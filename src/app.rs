@@ -95,7 +95,6 @@ impl App {
         let emitter = emitter.traced_by(traces.clone());
         let (dispatcher, door) = base.ocr(&files).unzip();
         let pipeline = base.pipeline(Arc::clone(&store), files.clone(), emitter.clone(), dispatcher);
-        pipeline.watch_for_silence();
         pipeline.keep_leases();
         let (hub, statuses) = (base.start_hub(broker), base.start_status_reader(Arc::clone(&store)));
         vitals.broker.follow(hub.source_state(), base.stop.clone());

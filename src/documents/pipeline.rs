@@ -5,10 +5,10 @@
 
 mod deadline;
 mod failure;
+mod forecast;
 mod job;
 mod leases;
 mod places;
-mod silence;
 mod under_way;
 
 use std::{future::Future, sync::Arc, time::Duration};
@@ -17,6 +17,7 @@ use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{
+    forecast::Forecast,
     job::Job,
     places::Places,
     under_way::{Entered, UnderWay},
@@ -24,6 +25,7 @@ use self::{
 use super::{
     DocumentStore, FileError, Files, StoreError, Upload,
     analysis::Analyzer,
+    estimates::Estimates,
     ocr::{Delivery, DeliveryOutcome, OcrDispatcher, Receipt},
     text_layer::TextLayerReader,
 };
@@ -68,6 +70,7 @@ struct Shared {
     /// What OCR says is not taken while its document is being left to OCR.
     handovers: Places,
     under_way: Arc<UnderWay>,
+    estimates: Arc<Estimates>,
     /// Names this process among those on the same store.
     worker: Id,
     work: TaskTracker,
@@ -118,6 +121,7 @@ impl Pipeline {
         let Readers { reader, ocr, analyzer } = readers;
         let (turns, work, stop) =
             (Semaphore::new(WORKED_ON_AT_ONCE), TaskTracker::new(), CancellationToken::new());
+        let estimates = Arc::new(Estimates::over(Arc::clone(&store)));
         let shared = Shared {
             store,
             files,
@@ -129,6 +133,7 @@ impl Pipeline {
             confirms: Places::default(),
             handovers: Places::default(),
             under_way: Arc::default(),
+            estimates,
             worker: Id::random(),
             work,
             stop,
@@ -255,7 +260,8 @@ impl Pipeline {
     }
 
     fn job(&self, upload: Upload, entered: Entered) -> Job {
-        Job { shared: Arc::clone(&self.shared), upload, attempt: entered.attempt(), entered }
+        let forecast = Forecast::of(&upload, &self.shared.estimates);
+        Job { shared: Arc::clone(&self.shared), upload, attempt: entered.attempt(), entered, forecast }
     }
 
     fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {

@@ -164,6 +164,10 @@ pub(super) struct PublishRequest {
     /// Which try of the document, from 1.
     #[schema(minimum = 1, maximum = 10_000)]
     attempt: Option<u32>,
+    /// How long the document takes still: at least and at most, in seconds; `null` where that is not known any
+    /// more. Anything else is dropped.
+    #[schema(min_items = 2, max_items = 2)]
+    eta_seconds: Option<Vec<f64>>,
     #[serde(flatten)]
     more: BTreeMap<String, Value>,
 }

@@ -69,6 +69,9 @@ pub(in crate::http) struct ShownProgress {
     timestamp: Option<String>,
     event_id: String,
     attempt: u32,
+    /// How long it takes still: at least and at most, in seconds. Left out where nobody knows.
+    #[schema(min_items = 2, max_items = 2)]
+    eta_seconds: Option<Vec<f64>>,
     #[serde(flatten)]
     more: BTreeMap<String, Value>,
 }

@@ -5,6 +5,7 @@ mod busy_database;
 mod chat_outage;
 mod churn;
 mod commands;
+mod estimates;
 mod exactly_once;
 mod failures;
 mod first_light;

@@ -1,5 +1,6 @@
 //! `POST /api/v1/webhooks/qstash/*`: what the queue tells, in any order and any number of times.
 
+mod estimates;
 mod faults;
 mod files;
 mod world;

@@ -103,6 +103,19 @@ impl Browser {
         self.ask("Emulation.setDeviceMetricsOverride", screen).await;
     }
 
+    /// Lets the tab run what the policies of its pages would not.
+    pub async fn bypass_policies(&self) {
+        self.ask("Page.setBypassCSP", json!({ "enabled": true })).await;
+    }
+
+    /// Lets the tab send so many bytes a second; -1: as many as it can.
+    pub async fn send_at_most(&self, bytes: i32) {
+        self.ask("Network.enable", json!({})).await;
+        let limits =
+            json!({ "offline": false, "latency": 0, "downloadThroughput": -1, "uploadThroughput": bytes });
+        self.ask("Network.emulateNetworkConditions", limits).await;
+    }
+
     /// Ends the process of the tab.
     pub async fn crash_tab(&self) {
         let command = DevTools(json!({ "cmd": "Page.crash", "params": {} }));

@@ -1,7 +1,9 @@
 //! The client module in pages that are not ours.
 
 mod connection;
+mod kinds;
 mod module;
+mod repeats;
 mod sharing;
 mod sleep;
 mod tokens;
@@ -15,6 +17,8 @@ pub const BEATS: [(&str, &str); 1] = [("HEARTBEAT_INTERVAL_MS", "500")];
 
 /// Opens a tab on any document of the origin that follows nothing by itself.
 pub async fn open_empty(browser: &Browser, url: &str) {
+    // It is no page, and its policy lets nothing run.
+    browser.bypass_policies().await;
     browser.open(&format!("{url}/tidings.d.ts")).await;
 }
 
@@ -40,6 +44,7 @@ pub async fn follow(browser: &Browser, options: &Value) {
                  onEvent: (type) => types.push(type),
                  onConnected: (data) => snapshots.push(data),
                  onProgress: ({{ event_id }}) => received.push(event_id),
+                 onRepeat: (id) => window.repeats?.push(id),
                  onTokenRenewed: (token) => tokens.push(token),
              }});
          }});",
