@@ -18,6 +18,7 @@ mod other_patients;
 mod outage;
 mod postgres_outage;
 mod shutdown;
+mod silent_logs;
 mod slow_connections;
 mod spared_queries;
 mod stopped_midway;

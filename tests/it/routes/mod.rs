@@ -16,7 +16,7 @@ mod retry;
 
 mod tokens;
 
-mod webhooks;
+pub mod webhooks;
 
 mod page;
 

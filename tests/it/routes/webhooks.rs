@@ -2,7 +2,7 @@
 
 mod faults;
 mod files;
-mod world;
+pub mod world;
 
 use serde_json::json;
 use tidings::{clock::Clock, qstash_dev::Signer, upstash::DEVELOPMENT_KEYS};
