@@ -1,6 +1,6 @@
 //! Puts the rooms together and runs them behind one listener.
 
-use std::{future::Future, path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use axum::Router;
@@ -16,7 +16,6 @@ use crate::{
     chat::{self, Chat, ChatStore, MessageReader},
     clock::Clock,
     config::{BrokerConfig, Config, OcrConfig, StorageConfig},
-    connections,
     documents::{
         self, Connections, DatabaseUrl, DocumentStore, Files, ForgetfulStore, Lookups, Pipeline, Readers,
         StatusReader, StatusSettings, StatusSql,
@@ -27,6 +26,7 @@ use crate::{
     http::{self, Access, OcrDoor, Parts, SignedFileLinks, Vitals},
     hub::{Hub, HubSettings},
     limits::Limits,
+    server::{self, Door},
     stream::{Pulse, StreamSettings, Streams},
     telemetry::{Board, Metrics, Traces, Vital},
     upstash::{QStash, RedisRest},
@@ -238,23 +238,10 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
 /// When the documents under way cannot be read.
 pub async fn serve(app: App, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
     app.resume().await?;
-    let (limits, metrics) = (Arc::clone(&app.limits), Arc::clone(&app.metrics));
-    let serving = connections::serve(listener, app.router(), limits, metrics, shutdown.clone());
-    within_after(serving, &shutdown).await;
+    let door = Door::of(&app.limits, &app.metrics);
+    server::serve(listener, app.router(), door, shutdown, DRAIN_WITHIN).await;
     app.finish().await;
     Ok(())
-}
-
-/// Awaits the server; once it goes down, for [`DRAIN_WITHIN`] only.
-async fn within_after(serving: impl Future<Output = ()>, shutdown: &CancellationToken) {
-    let deadline = async {
-        shutdown.cancelled().await;
-        tokio::time::sleep(DRAIN_WITHIN).await;
-    };
-    tokio::select! {
-        () = serving => {}
-        () = deadline => tracing::warn!("requests were still open and have been cut"),
-    }
 }
 
 impl Base<'_> {

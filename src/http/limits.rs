@@ -4,16 +4,21 @@
 //! on a 429.
 
 use axum::{
-    body::Body,
     extract::{MatchedPath, Request, State},
-    http::{Method, header},
+    http::Method,
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use http_body_util::BodyExt;
 
-use super::{Shared, access::credential, body::query_token, problem::Problem, sse, webhooks};
-use crate::limits::{Asker, StreamPlace};
+use super::{
+    Shared,
+    access::credential,
+    body::query_token,
+    problem::Problem,
+    sse::{self, OfferedStream},
+    webhooks,
+};
+use crate::limits::Asker;
 
 /// Streams of viewers.
 const STREAMS: [&str; 3] = [
@@ -46,7 +51,11 @@ pub(super) async fn admit(State(parts): State<Shared>, request: Request, next: N
         return next.run(request).await;
     }
     match parts.limits.take_stream(asker) {
-        Some(place) => hold(place, next.run(request).await),
+        Some(place) => {
+            let answer = next.run(request).await;
+            OfferedStream::hold(&answer, place);
+            answer
+        }
         None => later(&parts),
     }
 }
@@ -64,18 +73,4 @@ fn asker(parts: &Shared, request: &Request) -> Asker {
 fn later(parts: &Shared) -> Response {
     parts.metrics.stream_declined("overloaded");
     sse::respond_later()
-}
-
-/// Keeps the place as long as the stream is told.
-fn hold(place: StreamPlace, answer: Response) -> Response {
-    let is_told = answer.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "text/event-stream");
-    if !is_told {
-        return answer;
-    }
-    answer.map(|body| {
-        Body::new(body.map_frame(move |frame| {
-            let _held = &place;
-            frame
-        }))
-    })
 }

@@ -33,6 +33,7 @@ pub use file_links::SignedFileLinks;
 pub use health::Vitals;
 pub use problem::Problem;
 pub use router::router;
+pub(crate) use sse::{OfferedStream, Told, encode};
 pub(crate) use stream::stream_path;
 pub use webhooks::{OcrDoor, ocr_addresses};
 

@@ -50,6 +50,9 @@ pub struct StreamPlace {
     _of_token: Option<Place<u64>>,
 }
 
+/// Holds what a connection takes from its address.
+pub(crate) type ConnectionPlace = Place<IpAddr>;
+
 impl Limits {
     /// Makes the limits that `config` names.
     #[must_use]
@@ -102,7 +105,7 @@ impl Limits {
     }
 
     /// Takes a place for a connection; none where its address holds enough.
-    pub(crate) fn take_connection(&self, peer: IpAddr) -> Result<Option<Place<IpAddr>>, ()> {
+    pub(crate) fn take_connection(&self, peer: IpAddr) -> Result<Option<ConnectionPlace>, ()> {
         let place = self.connections.take(Some(address::network(peer)));
         place.inspect_err(|()| self.refused(Limit::ConnectionsPerAddress))
     }
