@@ -15,7 +15,7 @@ pub const BEATS: [(&str, &str); 1] = [("HEARTBEAT_INTERVAL_MS", "500")];
 
 /// Opens a tab on any document of the origin that follows nothing by itself.
 pub async fn open_empty(browser: &Browser, url: &str) {
-    browser.open(&format!("{url}/tidings.d.ts")).await;
+    browser.open_without_policy(&format!("{url}/tidings.d.ts")).await;
 }
 
 /// Follows the patient `demo`, and keeps what comes: states, event ids, events and problems.
