@@ -3,6 +3,7 @@
 mod burst;
 mod busy_database;
 mod chat_outage;
+mod churn;
 mod commands;
 mod exactly_once;
 mod failures;
