@@ -8,7 +8,7 @@ CLIENTS := tests/clients/node_modules/.package-lock.json tests/clients/venv/inst
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup parts run demo-upstash test check bench bench-frames bench-plots soak bench-commands fmt
+.PHONY: help setup parts run demo-upstash fuzz test check bench bench-frames bench-plots soak bench-commands fmt
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,13 +47,22 @@ run: ## build and serve on http://127.0.0.1:8080/
 demo-upstash: ## serve with Redis REST, a queue and OCR on this machine, without accounts
 	@examples/demo_upstash.sh
 
+fuzz: ## spoil what comes from outside, for some minutes; what breaks is kept in fixtures/fuzz
+	FUZZ_CASES=100000 cargo test --locked --test it fuzz:: -- --nocapture
+
 test: parts ## run every test
 	cargo test --locked
 
-check: ## formatting, lints and documentation, as strict as it gets
+check: ## formatting, lints, documentation, licences and sources of dependencies, as strict as it gets
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
+	cargo test --locked --test supply -- --nocapture
+	@if ! command -v cargo-deny >/dev/null; then \
+		echo "check: NOT looked at: advisories (they need cargo-deny, and its database from GitHub)"; \
+	elif ! timeout 60 cargo deny fetch db; then \
+		echo "check: NOT looked at: advisories (their database cannot be reached)"; \
+	else cargo deny --locked check; fi
 
 # The server is built first and kept apart: built with the benches it has in it what only tests need.
 bench: ## load over real sockets beside two references, then micro benches (an hour); ONLY=idle,storm RUNS=1 for less

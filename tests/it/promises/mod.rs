@@ -21,6 +21,7 @@ mod outage;
 mod postgres_outage;
 mod producers;
 mod shutdown;
+mod silent_logs;
 mod slow_connections;
 mod spared_queries;
 mod stopped_midway;

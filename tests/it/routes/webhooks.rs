@@ -3,7 +3,7 @@
 mod estimates;
 mod faults;
 mod files;
-mod world;
+pub mod world;
 
 use serde_json::json;
 use tidings::{clock::Clock, qstash_dev::Signer, upstash::DEVELOPMENT_KEYS};

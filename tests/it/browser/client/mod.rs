@@ -17,9 +17,7 @@ pub const BEATS: [(&str, &str); 1] = [("HEARTBEAT_INTERVAL_MS", "500")];
 
 /// Opens a tab on any document of the origin that follows nothing by itself.
 pub async fn open_empty(browser: &Browser, url: &str) {
-    // It is no page, and its policy lets nothing run.
-    browser.bypass_policies().await;
-    browser.open(&format!("{url}/tidings.d.ts")).await;
+    browser.open_without_policy(&format!("{url}/tidings.d.ts")).await;
 }
 
 /// Follows the patient `demo`, and keeps what comes: states, event ids, events and problems.
