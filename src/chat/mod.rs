@@ -1,14 +1,18 @@
-//! Chat: where messages are kept, how they come in, and the reader that tells streams of them.
+//! Chat: where messages are kept, how they come in, the reader that tells streams of them, and the responder that
+//! answers by what was found in documents.
 //!
 //! A message is stored first and emitted then, so that whoever misses the event finds it in the store.
 //! Nothing here knows viewers.
 
 mod answer;
+mod notices;
 mod posting;
 mod reader;
+mod responder;
 mod store;
 
 pub use answer::Answer;
 pub use posting::{Chat, PostError, Posted};
 pub use reader::{MessageFollow, MessageReader, News};
+pub use responder::Responder;
 pub use store::{ChatStore, MessageQuery, NEWEST_MESSAGES, NewMessage, StoredMessage, open, over};

@@ -102,6 +102,11 @@ impl MessageReader {
         follow
     }
 
+    /// Shows the messages at hand of each followed case, oldest first.
+    pub(super) fn look(&self, mut each: impl FnMut(&VecDeque<Arc<StoredMessage>>)) {
+        self.shared.lock().values().for_each(|followed| each(&followed.messages));
+    }
+
     /// Names the store as viewers and operators read it.
     #[must_use]
     pub fn source_name(&self) -> &'static str {

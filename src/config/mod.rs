@@ -9,6 +9,7 @@ mod broker;
 mod bucket;
 mod database;
 mod ocr;
+mod responder;
 mod server;
 mod statuses;
 mod storage;
@@ -22,6 +23,7 @@ pub use analysis::AnalyzerConfig;
 pub use broker::{BrokerConfig, UpstashConfig};
 pub use bucket::BucketConfig;
 pub use ocr::OcrConfig;
+pub use responder::ResponderConfig;
 pub use server::ServerConfig;
 pub use storage::{FilesConfig, StorageConfig};
 pub use streams::StreamsConfig;
@@ -41,6 +43,8 @@ pub struct Config {
     pub storage: StorageConfig,
     /// Who analyzes texts. None: the rules of this program.
     pub analyzer: Option<AnalyzerConfig>,
+    /// Who answers what patients ask in chats.
+    pub responder: ResponderConfig,
     /// How streams work.
     pub streams: StreamsConfig,
     /// Where documents without a text layer are read; without it they fail.
@@ -61,6 +65,7 @@ impl Config {
             broker: BrokerConfig::read(variables)?,
             storage: StorageConfig::read(variables)?,
             analyzer: AnalyzerConfig::read(variables)?,
+            responder: ResponderConfig::read(variables, server.environment)?,
             streams: StreamsConfig::read(variables)?,
             ocr: OcrConfig::read(variables, server.environment)?,
             traces: TracesConfig::read(variables)?,
@@ -154,6 +159,7 @@ mod tests {
             ("ANALYZER_URL", "http://analyzer.internal", "ANALYZER_ALLOW_HTTP"),
             ("ANALYZER_TOKEN", "hunter2", "ANALYZER_URL"),
             ("ANALYZER_TIMEOUT_SECONDS", "0", "1 to 300"),
+            ("RESPONDER", "gpt", "local or off"),
             ("HEARTBEAT_INTERVAL_MS", "0", "100 to 60000"),
             ("STREAM_MAX_SECONDS", "-1", "5 to 3600"),
             (

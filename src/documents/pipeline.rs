@@ -22,7 +22,7 @@ use self::{
     under_way::{Entered, UnderWay},
 };
 use super::{
-    DocumentStore, FileError, Files, StoreError, Upload,
+    CaseNotices, DocumentStore, FileError, Files, StoreError, Upload,
     analysis::Analyzer,
     ocr::{Delivery, DeliveryOutcome, OcrDispatcher, Receipt},
     text_layer::TextLayerReader,
@@ -52,6 +52,7 @@ struct Shared {
     store: Arc<dyn DocumentStore>,
     files: Files,
     emitter: Emitter,
+    notices: Arc<dyn CaseNotices>,
     reader: TextLayerReader,
     /// Without it a document that has no text layer fails.
     ocr: Option<OcrDispatcher>,
@@ -106,6 +107,7 @@ impl Pipeline {
         store: Arc<dyn DocumentStore>,
         files: Files,
         emitter: Emitter,
+        notices: Arc<dyn CaseNotices>,
         readers: Readers,
         metrics: Arc<Metrics>,
         clock: Clock,
@@ -117,6 +119,7 @@ impl Pipeline {
             store,
             files,
             emitter,
+            notices,
             reader,
             ocr,
             analyzer,

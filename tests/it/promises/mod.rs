@@ -2,6 +2,7 @@
 
 mod burst;
 mod busy_database;
+mod case_notices;
 mod chat_outage;
 mod commands;
 mod exactly_once;
@@ -16,6 +17,7 @@ mod ocr;
 mod ocr_worker;
 mod outage;
 mod postgres_outage;
+mod responder;
 mod shutdown;
 mod spared_queries;
 mod stopped_midway;

@@ -13,16 +13,18 @@ pub use self::status_sql::{StatusSql, StatusSqlError, StatusSqlSettings};
 
 pub(crate) use self::sessions::Sessions;
 use super::{
-    Advance, Connections, DocumentStore, Lease, MOST_CASE_DOCUMENTS, NEWEST_DOCUMENTS, StatusQuery,
-    StatusSource, StoreError, Upload,
+    Advance, Connections, DocumentStore, Lease, MOST_CASE_DOCUMENTS, MOST_CASE_FINDINGS, NEWEST_DOCUMENTS,
+    StatusQuery, StatusSource, StoreError, Upload,
     health::{HEALTH, HealthRow},
     rows::{
-        CASE_DOCUMENTS, CaseDocumentRow, RecordRow, RequirementRow, UnfinishedRow, UploadRow, lasting, signed,
+        CASE_DOCUMENTS, CASE_FINDINGS, CaseDocumentRow, CaseFindingsRow, RecordRow, RequirementRow,
+        UnfinishedRow, UploadRow, lasting, signed,
     },
 };
 use crate::{
     clock::Clock,
     documents::{
+        case_findings::CaseFindings,
         checklist::CaseDocument,
         health::{DocumentHealth, MOST_HEALTH_DOCUMENTS},
         matching::Requirement,
@@ -197,6 +199,13 @@ impl DocumentStore for PostgresStore {
             .bind(case.as_str())
             .bind(i64::from(MOST_CASE_DOCUMENTS));
         CaseDocumentRow::read_all(self.sessions.read(documents).await?)
+    }
+
+    async fn case_findings(&self, case: &Id) -> Result<Vec<CaseFindings>, StoreError> {
+        let documents = sqlx::query_as::<_, CaseFindingsRow>(CASE_FINDINGS)
+            .bind(case.as_str())
+            .bind(i64::from(MOST_CASE_FINDINGS));
+        CaseFindingsRow::read_all(self.sessions.read(documents).await?)
     }
 
     async fn health(&self, since: u64) -> Result<DocumentHealth, StoreError> {
