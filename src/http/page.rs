@@ -19,19 +19,26 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'; connect-src 'self'";
 
 /// What the page is made of: name, media type, text.
-const FILES: [(&str, &str, &str); 13] = [
+const FILES: [(&str, &str, &str); 20] = [
     ("page.css", STYLE, include_str!("page/page.css")),
+    ("conversation.css", STYLE, include_str!("page/conversation.css")),
     ("page.js", SCRIPT, include_str!("page/page.js")),
     ("announcement.js", SCRIPT, include_str!("page/announcement.js")),
     ("card.js", SCRIPT, include_str!("page/card.js")),
+    ("case.js", SCRIPT, include_str!("page/case.js")),
+    ("compose.js", SCRIPT, include_str!("page/compose.js")),
     ("connection.js", SCRIPT, include_str!("page/connection.js")),
+    ("conversation.js", SCRIPT, include_str!("page/conversation.js")),
     ("eta.js", SCRIPT, include_str!("page/eta.js")),
     ("list.js", SCRIPT, include_str!("page/list.js")),
     ("log.js", SCRIPT, include_str!("page/log.js")),
+    ("message_list.js", SCRIPT, include_str!("page/message_list.js")),
     ("patient.js", SCRIPT, include_str!("page/patient.js")),
     ("progress.js", SCRIPT, include_str!("page/progress.js")),
     ("proof.js", SCRIPT, include_str!("page/proof.js")),
     ("request.js", SCRIPT, include_str!("page/request.js")),
+    ("talk_proof.js", SCRIPT, include_str!("page/talk_proof.js")),
+    ("transcript.js", SCRIPT, include_str!("page/transcript.js")),
     ("upload.js", SCRIPT, include_str!("page/upload.js")),
 ];
 

@@ -1,6 +1,7 @@
 import { followDocuments } from '/tidings.js';
 import { appendToLog } from './log.js';
 import { cardFor, cards, forgetCards, showCard, showFinished, showSummary } from './list.js';
+import { startConversation } from './conversation.js';
 import { noteSignOfLife, showConnection, showSource, startConnection } from './connection.js';
 import { forgetReceived, noteReceived, proveAfterCut, receivedIds, startProof } from './proof.js';
 import { startUploads, showProblems } from './upload.js';
@@ -23,6 +24,7 @@ startConnection({ holds: () => stream?.leads ?? true });
 startProof({ cutStream: (duration) => stream.reconnect(duration) });
 startPatient(changePatient);
 startUploads({ onConfirmed: watchWith });
+startConversation();
 openStream();
 
 function changePatient() {

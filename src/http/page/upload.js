@@ -1,5 +1,6 @@
 // Uploads: files are announced, put where the answer says, and confirmed.
 
+import { caseForUploads } from './conversation.js';
 import { addCard, rekeyCard, showCard } from './list.js';
 import { focusPatient, followedPatient, lockPatient, settlePatient } from './patient.js';
 import { applyOutcome, freshAttempt } from './progress.js';
@@ -127,6 +128,7 @@ function presign(file) {
     filename: file.name,
     content_type: contentTypeOf(file),
     size: file.size,
+    case_id: caseForUploads(),
   });
 }
 

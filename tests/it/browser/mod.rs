@@ -2,6 +2,7 @@
 
 mod access;
 mod bucket;
+mod chat;
 mod client;
 mod eta;
 mod interruptions;
