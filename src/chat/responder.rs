@@ -73,11 +73,11 @@ struct Asked {
     words: String,
 }
 
-/// What came of a question.
-enum Outcome {
-    /// It was answered before, or there is nothing to answer from.
-    Nothing,
-    Answered,
+/// What there is to say to a question.
+struct Prepared {
+    text: String,
+    /// The responder has spoken in the case before.
+    has_joined: bool,
 }
 
 impl Responder {
@@ -153,9 +153,10 @@ impl Asked {
 
 impl Shared {
     /// Answers word by word.
-    async fn tell(&self, asked: &Asked) -> Result<Outcome, StoreError> {
+    async fn tell(&self, asked: &Asked) -> Result<(), StoreError> {
         let _turn = self.turns.acquire().await.expect("the semaphore is never closed");
-        let Some(text) = self.prepare(asked).await? else { return Ok(Outcome::Nothing) };
+        let Some(Prepared { text, has_joined }) = self.prepare(asked).await? else { return Ok(()) };
+        self.announce(&asked.case, has_joined);
         let mut answer = self.chat.answer_as(&asked.case, asked.answer.clone(), ROLE, sender());
         let words: Vec<_> = text.split_inclusive(' ').collect();
         let count = u32::try_from(words.len()).unwrap_or(u32::MAX).max(1);
@@ -167,22 +168,22 @@ impl Shared {
         }
         answer.finish().await?;
         self.metrics.answered("told");
-        Ok(Outcome::Answered)
+        Ok(())
     }
 
     /// Answers in one piece, in the place of a process that may have told pieces before it ended.
-    async fn take_up(&self, asked: &Asked) -> Result<Outcome, StoreError> {
-        let Some(text) = self.prepare(asked).await? else { return Ok(Outcome::Nothing) };
+    async fn take_up(&self, asked: &Asked) -> Result<(), StoreError> {
+        let Some(Prepared { text, .. }) = self.prepare(asked).await? else { return Ok(()) };
         let mut answer = self.chat.answer_as(&asked.case, asked.answer.clone(), ROLE, sender());
         answer.take_whole(text);
         answer.finish().await?;
         self.metrics.answered("taken_up");
-        Ok(Outcome::Answered)
+        Ok(())
     }
 
-    /// Gives the text of the answer and tells that somebody is about to say it; nothing where it is there
-    /// already, or the case has no documents: people talk to each other then.
-    async fn prepare(&self, asked: &Asked) -> Result<Option<String>, StoreError> {
+    /// Gives what there is to say; nothing where it is said already, or the case has no documents: people
+    /// talk to each other then.
+    async fn prepare(&self, asked: &Asked) -> Result<Option<Prepared>, StoreError> {
         let findings = self.findings(&asked.case).await?;
         if findings.is_empty() {
             return Ok(None);
@@ -193,16 +194,15 @@ impl Shared {
             return Ok(None);
         }
         let has_joined = kept.iter().any(|kept| kept.message.role == ROLE);
-        let types = if has_joined {
-            &[chat_types::TYPING][..]
-        } else {
-            &[chat_types::AGENT_JOINED, chat_types::TYPING]
-        };
-        for name in types {
+        Ok(Some(Prepared { text: words::answer(&findings, &asked.words), has_joined }))
+    }
+
+    fn announce(&self, case: &Id, has_joined: bool) {
+        let joined = (!has_joined).then_some(chat_types::AGENT_JOINED);
+        for name in joined.into_iter().chain([chat_types::TYPING]) {
             let event = chat_event(name, &json!({ "role": ROLE, "name": NAME }));
-            self.chat.emitter().emit(&Channel::chat(asked.case.clone()), event);
+            self.chat.emitter().emit(&Channel::chat(case.clone()), event);
         }
-        Ok(Some(words::answer(&findings, &asked.words)))
     }
 
     /// Nothing where documents are kept elsewhere.

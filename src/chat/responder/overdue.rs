@@ -54,7 +54,7 @@ async fn take_up_overdue(shared: &Arc<Shared>, waiting: &mut HashMap<Asked, Wait
     for (asked, wait) in waiting.iter_mut().filter(|(_, wait)| overdue(wait)) {
         let Some(_entered) = shared.enter(asked) else { continue };
         match shared.take_up(asked).await {
-            Ok(_) => wait.is_settled = true,
+            Ok(()) => wait.is_settled = true,
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "a question was not taken up");
                 shared.metrics.answered("failed");

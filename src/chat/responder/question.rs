@@ -10,6 +10,11 @@ const MEDICATIONS: [&str; 10] =
     ["medic", "drug", "pill", "tablet", "prescri", "dose", "dosage", "take", "taking", "treatment"];
 const VALUES: [&str; 9] = ["lab", "labs", "blood", "value", "result", "level", "measure", "test", "range"];
 const DATES: [&str; 5] = ["date", "when", "old", "recent", "day"];
+/// Words that ask for something, whatever it is.
+const ASKING: [&str; 13] = [
+    "what", "which", "who", "how", "why", "tell", "show", "say", "list", "summar", "document", "report",
+    "find",
+];
 
 /// What a question asks for; everything where it names nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,10 +26,13 @@ pub(super) struct Question {
     pub(super) dates: bool,
     /// It names no topic.
     pub(super) is_about_all: bool,
+    /// It asks for something; a greeting or thanks do not.
+    pub(super) is_asking: bool,
 }
 
 impl Question {
     pub(super) fn parse(text: &str) -> Self {
+        let has_mark = text.contains('?');
         // Spaces all around, so that a name is found as whole words only.
         let text = format!(" {} ", words_of(text).collect::<Vec<_>>().join(" "));
         let is_about = |beginnings: &[&str]| {
@@ -39,6 +47,7 @@ impl Question {
             values: values || is_about_all,
             dates: dates || is_about_all,
             is_about_all,
+            is_asking: has_mark || !is_about_all || is_about(&ASKING),
             text,
         }
     }
@@ -91,6 +100,16 @@ mod tests {
         assert_eq!(topics("When was it?"), [false, false, false, true]);
         assert_eq!(topics("Hello!"), [true; 4]);
         assert_eq!(topics(""), [true; 4]);
+    }
+
+    #[test]
+    fn thanks_and_greetings_ask_for_nothing() {
+        for text in ["Thanks!", "Hello", "Good morning", ""] {
+            assert!(!Question::parse(text).is_asking, "{text}");
+        }
+        for text in ["Enough?", "Tell me everything", "my medication", "Summarise it please"] {
+            assert!(Question::parse(text).is_asking, "{text}");
+        }
     }
 
     #[test]

@@ -17,6 +17,9 @@ const SEVERAL_PATIENTS: &str = "The documents of this case belong to more than o
 const CLOSING: &str = "A program found this in your documents, and may have missed something. Ask your doctor what \
                        it means for you.";
 
+const HINT: &str = "Ask me what your documents say: their diagnoses, medications, values or dates, or one thing by \
+                    its name.";
+
 /// Answers `question` from `documents`, newest first; never longer than a message.
 pub(super) fn answer(documents: &[CaseFindings], question: &str) -> String {
     if documents.iter().map(|document| &document.patient_id).collect::<HashSet<_>>().len() > 1 {
@@ -26,6 +29,9 @@ pub(super) fn answer(documents: &[CaseFindings], question: &str) -> String {
     let read = Read::of(documents);
     if read.documents.is_empty() {
         return read.opening();
+    }
+    if !question.is_asking && !read.documents.iter().any(|(_, findings)| question.named(findings).is_some()) {
+        return HINT.into();
     }
     let mut text = read.opening();
     for (document, findings) in read.meant_by(&question) {
@@ -103,29 +109,41 @@ fn about(document: &CaseFindings, findings: &Findings, question: &Question) -> S
     let is_told = |is_asked: bool, count: usize| if names_some { count > 0 } else { is_asked };
     let mut lines = vec![head];
     if is_told(question.diagnoses, findings.diagnoses.len()) {
-        lines.push(line("Diagnoses", &findings.diagnoses, diagnosis));
+        lines.push(list("Diagnoses", &findings.diagnoses, diagnosis));
     }
     if is_told(question.medications, findings.medications.len()) {
-        lines.push(line("Medications", &findings.medications, medication));
+        lines.push(list("Medications", &findings.medications, medication));
     }
     if is_told(question.values, findings.lab_values.len()) {
-        lines.push(line("Values", &out_of_range_first(&findings.lab_values), value));
+        lines.push(list("Values", &out_of_range_first(&findings.lab_values), value));
     }
     if question.dates && !(names_some && question.is_about_all) {
-        lines.push(line("Dates", &findings.dates, |date| date.clone()));
+        lines.push(format!("Dates: {}", dates(&findings.dates)));
     }
     lines.join("\n")
 }
 
-fn line<T>(name: &str, found: &[T], words: impl Fn(&T) -> String) -> String {
+fn list<T>(name: &str, found: &[T], words: impl Fn(&T) -> String) -> String {
     if found.is_empty() {
-        return format!("• {name}: none found");
+        return format!("{name}: none found");
     }
-    let mut named: Vec<_> = found.iter().take(MOST_NAMED).map(|found| one_line(&words(found))).collect();
+    let mut lines = vec![format!("{name} ({}):", found.len())];
+    lines.extend(found.iter().take(MOST_NAMED).map(|found| format!("• {}", one_line(&words(found)))));
     if found.len() > MOST_NAMED {
-        named.push(format!("and {} more", found.len() - MOST_NAMED));
+        lines.push(format!("• and {} more", found.len() - MOST_NAMED));
     }
-    format!("• {name} ({}): {}", found.len(), named.join("; "))
+    lines.join("\n")
+}
+
+fn dates(found: &[String]) -> String {
+    let named: Vec<_> = found.iter().take(MOST_NAMED).map(|date| one_line(date)).collect();
+    match found.len() {
+        0 => "none found".into(),
+        count if count > MOST_NAMED => {
+            format!("{} and {} earlier ones", named.join(", "), count - MOST_NAMED)
+        }
+        _ => named.join(", "),
+    }
 }
 
 fn diagnosis(found: &Diagnosis) -> String {
@@ -207,26 +225,32 @@ mod tests {
 
     #[test]
     fn everything_is_told_of_a_question_that_names_nothing() {
-        let text = answer(&[read("summary.pdf")], "Hello");
+        let text = answer(&[read("summary.pdf")], "What does it say?");
 
         let expected = "I looked at 1 document of this case.\n\n\
             summary.pdf, a discharge summary of 2026-03-05:\n\
-            • Diagnoses (2): hypertension (I10); gout (M10, in the past)\n\
-            • Medications (2): metformin 500 mg, twice daily; ibuprofen when needed\n\
-            • Values (2): Hemoglobin 11.2 g/dL (low); Sodium 140 mmol/L\n\
-            • Dates (2): 2026-03-05; 2026-03-01\n\n";
+            Diagnoses (2):\n• hypertension (I10)\n• gout (M10, in the past)\n\
+            Medications (2):\n• metformin 500 mg, twice daily\n• ibuprofen when needed\n\
+            Values (2):\n• Hemoglobin 11.2 g/dL (low)\n• Sodium 140 mmol/L\n\
+            Dates: 2026-03-05, 2026-03-01\n\n";
         assert_eq!(text, format!("{expected}{CLOSING}"));
-        assert_eq!(text, answer(&[read("summary.pdf")], "Hello"));
+        assert_eq!(text, answer(&[read("summary.pdf")], "What does it say?"));
     }
 
     #[test]
     fn one_thing_is_told_of_a_question_that_names_it() {
         let text = answer(&[read("summary.pdf")], "Is my hemoglobin fine?");
 
-        assert!(text.contains("• Values (1): Hemoglobin 11.2 g/dL (low)"), "{text}");
+        assert!(text.contains("Values (1):\n• Hemoglobin 11.2 g/dL (low)"), "{text}");
         assert!(!text.contains("Diagnoses") && !text.contains("Sodium"), "{text}");
         let text = answer(&[read("summary.pdf")], "Which medications do I take?");
-        assert!(text.contains("• Medications (2)") && !text.contains("Values"), "{text}");
+        assert!(text.contains("Medications (2)") && !text.contains("Values"), "{text}");
+    }
+
+    #[test]
+    fn who_asks_for_nothing_is_told_what_to_ask_for() {
+        assert_eq!(answer(&[read("summary.pdf")], "Thanks!"), HINT);
+        assert!(answer(&[read("summary.pdf")], "hemoglobin").contains("11.2 g/dL"));
     }
 
     #[test]
@@ -243,7 +267,7 @@ mod tests {
         // What a retry has not read anew does not count.
         let under_way = document("u", DocumentStatus::OcrProcessing, Some(findings()));
 
-        let text = answer(&[failed, under_way], "Hello");
+        let text = answer(&[failed, under_way], "What do they say?");
 
         assert_eq!(
             text,
@@ -256,7 +280,7 @@ mod tests {
     fn of_documents_of_several_people_nothing_is_told() {
         let other = CaseFindings { patient_id: Id::parse("p2").unwrap(), ..read("b.pdf") };
 
-        assert_eq!(answer(&[read("a.pdf"), other], "Hello"), SEVERAL_PATIENTS);
+        assert_eq!(answer(&[read("a.pdf"), other], "Hello?"), SEVERAL_PATIENTS);
     }
 
     proptest! {
