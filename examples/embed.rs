@@ -7,7 +7,7 @@
 //!     curl -N http://127.0.0.1:8080/api/v1/patients/p1/documents/stream
 //!     curl -X POST http://127.0.0.1:8080/patients/p1/reports/r1
 
-use std::{process::ExitCode, time::Duration};
+use std::{net::SocketAddr, process::ExitCode, time::Duration};
 
 use axum::{
     Router,
@@ -49,7 +49,9 @@ async fn serve() -> anyhow::Result<()> {
         .with_state(app.emitter().clone());
     let listener = TcpListener::bind(config.server.address()).await?;
     println!("http://{}/", listener.local_addr()?);
-    let serving = axum::serve(listener, own.merge(app.router()));
+    // With the peer's address, which limits count by.
+    let routes = own.merge(app.router()).into_make_service_with_connect_info::<SocketAddr>();
+    let serving = axum::serve(listener, routes);
 
     // Streams end with `shutdown`, so the server does not wait for its viewers.
     let ending = async move {

@@ -1,6 +1,6 @@
 //! Puts the rooms together and runs them behind one listener.
 
-use std::{future::Future, path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use axum::Router;
@@ -25,7 +25,8 @@ use crate::{
     },
     http::{self, Access, OcrDoor, Parts, SignedFileLinks, Vitals},
     hub::{Hub, HubSettings},
-    listener::StallGuard,
+    limits::Limits,
+    server::{self, Door},
     stream::{Pulse, StreamSettings, Streams},
     telemetry::{Board, Metrics, Traces, Vital},
     upstash::{QStash, RedisRest},
@@ -50,6 +51,8 @@ pub struct App {
     pipeline: Pipeline,
     store: Arc<dyn DocumentStore>,
     dev_token: String,
+    limits: Arc<Limits>,
+    metrics: Arc<Metrics>,
     stop: CancellationToken,
 }
 
@@ -104,6 +107,7 @@ impl App {
         let streams = base.streams(hub.clone(), readers, shutdown.clone());
         let access = Access::new(&config.access, base.clock);
         let dev_token = dev_token(&access);
+        let limits = Arc::new(Limits::new(&config.limits, Arc::clone(&base.metrics)));
         let router = http::router(Parts {
             emitter: emitter.clone(),
             hub,
@@ -118,12 +122,27 @@ impl App {
             responder: responder.clone(),
             kinds: config.streams.kinds.clone(),
             access,
+            limits: Arc::clone(&limits),
             allowed_origins: config.access.allowed_origins.clone(),
             vitals,
             board: Board::start(Arc::clone(&base.metrics), shutdown),
-            metrics: base.metrics,
+            metrics: Arc::clone(&base.metrics),
         });
-        Ok(Self { router, emitter, chat, responder, traces, pipeline, store, dev_token, stop: base.stop })
+        let Base { metrics, stop, .. } = base;
+        let app = Self {
+            router,
+            emitter,
+            chat,
+            responder,
+            traces,
+            pipeline,
+            store,
+            dev_token,
+            limits,
+            metrics,
+            stop,
+        };
+        Ok(app)
     }
 
     /// Gives the routes, to be served or merged into another router.
@@ -163,6 +182,7 @@ impl App {
             pipeline: self.pipeline.clone(),
             responder: self.responder.clone(),
             emitter: self.emitter.clone(),
+            traces: self.traces.clone(),
         }
     }
 
@@ -213,29 +233,32 @@ impl App {
     }
 }
 
-/// The work that requests leave behind: documents, answers and events. Clones share it.
+/// The work that requests leave behind: documents, answers, events and their spans. Clones share it.
 #[derive(Clone)]
 pub(crate) struct Background {
     pipeline: Pipeline,
     responder: Option<Responder>,
     emitter: Emitter,
+    traces: Traces,
 }
 
 impl Background {
-    /// Waits until no document and no answer is under way and all events are stored or given up.
+    /// Waits until no document and no answer is under way and all events and spans are taken or given up.
     pub(crate) async fn done(&self) {
         self.pipeline.idle().await;
         if let Some(responder) = &self.responder {
             responder.idle().await;
         }
         self.emitter.flush(Duration::MAX).await;
+        // A process that is frozen between invocations sends nothing.
+        self.traces.flush(Duration::MAX).await;
     }
 }
 
 /// Serves until `shutdown` is cancelled, then ends within five seconds.
 ///
 /// # Errors
-/// When the server cannot be put together or the listener fails.
+/// When the server cannot be put together.
 pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
     let app = App::start(&config, shutdown.clone()).await?;
     serve(app, listener, shutdown).await
@@ -244,32 +267,13 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
 /// Serves an app until `shutdown` is cancelled, then ends within five seconds.
 ///
 /// # Errors
-/// When the listener fails.
+/// When the documents under way cannot be read.
 pub async fn serve(app: App, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
     app.resume().await?;
-    let serving = axum::serve(StallGuard::new(listener), app.router())
-        .with_graceful_shutdown(shutdown.clone().cancelled_owned());
-    let served = within_after(serving.into_future(), &shutdown).await;
+    let door = Door::of(&app.limits, &app.metrics);
+    server::serve(listener, app.router(), door, shutdown, DRAIN_WITHIN).await;
     app.finish().await;
-    served
-}
-
-/// Awaits the server; once it goes down, for [`DRAIN_WITHIN`] only.
-async fn within_after(
-    serving: impl Future<Output = std::io::Result<()>>,
-    shutdown: &CancellationToken,
-) -> anyhow::Result<()> {
-    let deadline = async {
-        shutdown.cancelled().await;
-        tokio::time::sleep(DRAIN_WITHIN).await;
-    };
-    tokio::select! {
-        served = serving => served.context("serve"),
-        () = deadline => {
-            tracing::warn!("requests were still open and have been cut");
-            Ok(())
-        }
-    }
+    Ok(())
 }
 
 impl Base<'_> {

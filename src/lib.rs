@@ -10,8 +10,8 @@
 //! - [`stream`]: what one viewer sees, in order, from snapshot to `done`
 //! - [`http`]: routes, access, Server-Sent Events, the page
 //!
-//! [`cache`] keeps what was read for a while, [`config`] reads settings, [`telemetry`] writes logs and
-//! metrics, [`upstash`] talks to Redis and QStash over REST, [`redis_rest`] gives any Redis that REST,
+//! [`cache`] keeps what was read for a while, [`config`] reads settings, [`limits`] says who has had enough,
+//! [`telemetry`] writes logs and metrics, [`upstash`] talks to Redis and QStash over REST, [`redis_rest`] gives any Redis that REST,
 //! [`qstash_dev`] is a queue like QStash for a laptop, [`command`] is the command line. [`run`] serves all of
 //! it behind a listener, [`function`] on Vercel; [`App`] gives the router to mount elsewhere.
 #![forbid(unsafe_code)]
@@ -28,12 +28,13 @@ pub mod event;
 pub mod function;
 pub mod http;
 pub mod hub;
-mod listener;
+pub mod limits;
 pub mod qstash_dev;
 pub mod redis_rest;
+mod server;
 pub mod stream;
 pub mod telemetry;
 pub mod upstash;
 
 pub use app::{App, migrate, run, serve};
-pub use listener::{bind, raise_descriptor_limit};
+pub use server::{bind, raise_descriptor_limit};

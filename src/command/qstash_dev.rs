@@ -48,7 +48,7 @@ pub(super) async fn run(arguments: QStashDevArguments) -> anyhow::Result<ExitCod
         bind(arguments.listen).with_context(|| format!("listen on {} (--listen)", arguments.listen))?;
     let stop = stop_on_signal()?;
     println!("A queue like QStash on http://{} ({door})", listener.local_addr()?);
-    QStashDev::new(settings, stop).serve(listener).await.context("serve")?;
+    QStashDev::new(settings, stop).serve(listener).await;
     Ok(ExitCode::SUCCESS)
 }
 

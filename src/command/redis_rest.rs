@@ -33,6 +33,6 @@ pub(super) async fn run(arguments: RedisRestArguments) -> anyhow::Result<ExitCod
     let stop = stop_on_signal()?;
     let front = RedisFront::connect(&arguments.redis, token, stop).await?;
     println!("Upstash-compatible REST on http://{} ({door})", listener.local_addr()?);
-    front.serve(listener).await.context("serve")?;
+    front.serve(listener).await;
     Ok(ExitCode::SUCCESS)
 }

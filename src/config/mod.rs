@@ -8,6 +8,7 @@ mod analysis;
 mod broker;
 mod bucket;
 mod database;
+mod limits;
 mod ocr;
 mod responder;
 mod server;
@@ -22,6 +23,7 @@ pub use access::{AccessConfig, Environment};
 pub use analysis::AnalyzerConfig;
 pub use broker::{BrokerConfig, UpstashConfig};
 pub use bucket::BucketConfig;
+pub use limits::LimitsConfig;
 pub use ocr::OcrConfig;
 pub use responder::ResponderConfig;
 pub use server::ServerConfig;
@@ -37,6 +39,8 @@ pub struct Config {
     pub server: ServerConfig,
     /// Who may do what.
     pub access: AccessConfig,
+    /// How much of it.
+    pub limits: LimitsConfig,
     /// How events cross processes.
     pub broker: BrokerConfig,
     /// Where documents and files are kept.
@@ -62,6 +66,7 @@ impl Config {
         let server = ServerConfig::read(variables)?;
         let config = Self {
             access: AccessConfig::read(variables, server.environment)?,
+            limits: LimitsConfig::read(variables, server.environment)?,
             broker: BrokerConfig::read(variables)?,
             storage: StorageConfig::read(variables)?,
             analyzer: AnalyzerConfig::read(variables)?,
@@ -114,6 +119,21 @@ mod tests {
     }
 
     #[test]
+    fn limits_hold_where_strangers_come_unless_a_variable_says_otherwise() {
+        let open = read(&[]).unwrap().limits;
+        let outside = read(&[("HOST", "0.0.0.0"), KEYS[0], KEYS[1]]).unwrap().limits;
+        let tuned = read(&[("RATE_LIMIT_PER_TOKEN", "30"), ("TRUSTED_PROXY_HOPS", "2")]).unwrap().limits;
+        let railway = [("RAILWAY_ENVIRONMENT", "production"), ("MAX_STREAMS_PER_ADDRESS", "0")];
+        let railway = read(&[&railway[..], &KEYS].concat()).unwrap().limits;
+
+        assert_eq!(open, LimitsConfig::default());
+        assert_eq!(outside.requests_per_address.map(u32::from), Some(1_200));
+        assert!(outside.streams_per_token.is_some() && outside.trusted_hops == 0);
+        assert_eq!((tuned.requests_per_token.map(u32::from), tuned.trusted_hops), (Some(30), 2));
+        assert_eq!((railway.streams_per_address, railway.trusted_hops), (None, 1));
+    }
+
+    #[test]
     fn vercel_gets_no_part_that_only_one_instance_would_see() {
         let parts = [
             ("UPSTASH_REDIS_REST_URL", "https://x.upstash.io"),
@@ -160,6 +180,9 @@ mod tests {
             ("ANALYZER_TOKEN", "hunter2", "ANALYZER_URL"),
             ("ANALYZER_TIMEOUT_SECONDS", "0", "1 to 300"),
             ("RESPONDER", "gpt", "local or off"),
+            ("RATE_LIMIT_PER_ADDRESS", "many", "0 to 1000000"),
+            ("MAX_STREAMS_PER_TOKEN", "-1", "0 to 1000000"),
+            ("TRUSTED_PROXY_HOPS", "9", "0 to 8"),
             ("HEARTBEAT_INTERVAL_MS", "0", "100 to 60000"),
             ("STREAM_MAX_SECONDS", "-1", "5 to 3600"),
             (

@@ -1,6 +1,6 @@
 //! Who a request comes from, and what that covers.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use axum::http::{HeaderMap, header};
 use axum_extra::extract::CookieJar;
@@ -101,15 +101,18 @@ impl Access {
         if self.is_internal_key(headers) {
             return Ok(Grant::Service);
         }
-        let cookies = CookieJar::from_headers(headers);
-        let cookie = cookies.get(TOKEN_COOKIE).map(axum_extra::extract::cookie::Cookie::value);
-        match bearer(headers).or(query_token).or(cookie) {
-            Some(token) => self.check(token).map(Grant::Viewer),
+        match credential(headers, query_token) {
+            Some(token) => self.check(&token).map(Grant::Viewer),
             None if self.is_open => Ok(Grant::Open),
             None => Err(Problem::unauthorized(
                 "Send a viewer's token as Authorization: Bearer, as the cookie tidings_token, or as ?token=.",
             )),
         }
+    }
+
+    /// Says whether a request brings the internal key.
+    pub(super) fn is_service(&self, headers: &HeaderMap) -> bool {
+        self.is_internal_key(headers)
     }
 
     /// Lets a service in.
@@ -207,6 +210,15 @@ impl Clone for UploadClaims {
     fn clone(&self) -> Self {
         Self { exp: self.exp, upload: self.upload.clone() }
     }
+}
+
+/// Gives the token that a request brings; whether it holds is another matter.
+pub(super) fn credential<'a>(headers: &'a HeaderMap, query_token: Option<&'a str>) -> Option<Cow<'a, str>> {
+    if let Some(token) = bearer(headers).or(query_token) {
+        return Some(token.into());
+    }
+    let cookies = CookieJar::from_headers(headers);
+    cookies.get(TOKEN_COOKIE).map(|cookie| cookie.value().to_owned().into())
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {

@@ -1,6 +1,6 @@
 //! Reads JSON bodies, ids and the token of a query, and says what is wrong with them.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
 use axum::{
     body::Bytes,
@@ -8,12 +8,15 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
 };
 use serde::de::DeserializeOwned;
+use tokio::time::timeout;
 
 use super::problem::Problem;
 use crate::event::Id;
 
 /// Largest JSON body in bytes: an event and its routing.
 pub(super) const MAX_JSON_BYTES: usize = 20 * 1024;
+/// How long a JSON body may take to come, from its head on.
+const WHOLE_WITHIN: Duration = Duration::from_secs(20);
 
 /// A JSON body of a known shape.
 pub(super) struct JsonBody<T>(pub(super) T);
@@ -27,7 +30,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
             let detail = "Send the body as application/json.";
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
         }
-        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| unreadable(&rejection))?;
+        let reading = timeout(WHOLE_WITHIN, Bytes::from_request(request, state));
+        let bytes = reading.await.map_err(|_| Problem::too_slow(WHOLE_WITHIN))?;
+        let bytes = bytes.map_err(|rejection| unreadable(&rejection))?;
         serde_json::from_slice(&bytes).map(Self).map_err(|error| Problem::bad_request(describe(&error)))
     }
 }

@@ -7,9 +7,11 @@ mod body;
 mod checklist;
 mod cors;
 mod documents;
+mod envelope;
 mod events;
 mod file_links;
 mod health;
+mod limits;
 mod messages;
 mod openapi;
 mod operations;
@@ -31,6 +33,7 @@ pub use file_links::SignedFileLinks;
 pub use health::Vitals;
 pub use problem::Problem;
 pub use router::router;
+pub(crate) use sse::{OfferedStream, Told, encode};
 pub(crate) use stream::stream_path;
 pub use webhooks::{OcrDoor, ocr_addresses};
 
@@ -40,6 +43,7 @@ use crate::{
     documents::{DocumentStore, Files, Lookups, Pipeline, StatusReader},
     event::ChannelKind,
     hub::Hub,
+    limits::Limits,
     stream::Streams,
     telemetry::{Board, Metrics},
 };
@@ -72,6 +76,8 @@ pub struct Parts {
     pub kinds: Vec<ChannelKind>,
     /// Who may do what.
     pub access: Access,
+    /// Who has had enough.
+    pub limits: Arc<Limits>,
     /// Pages of these hosts may read the answers.
     pub allowed_origins: Vec<String>,
     /// How this process does.

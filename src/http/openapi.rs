@@ -14,12 +14,14 @@ use std::collections::BTreeMap;
 use utoipa::{
     Modify, OpenApi, ToResponse, ToSchema,
     openapi::{
-        OpenApi as Description,
+        OpenApi as Description, Ref, RefOr,
+        path::Operation,
         security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme},
     },
 };
 use utoipa_axum::router::OpenApiRouter;
 
+use super::limits;
 use crate::{
     event::{Id, Stage, StepStatus},
     stream::{DocumentUpdate, DocumentView, Done, SourceChange},
@@ -93,9 +95,22 @@ fn name_operations(description: &mut Description) {
             ("delete", &mut item.delete),
         ] {
             if let Some(operation) = operation {
+                mention_limits(path, operation);
                 operation.operation_id = Some(format!("{method}_{words}").trim_end_matches('_').to_owned());
             }
         }
+    }
+}
+
+/// Most routes may be refused for a while, and a body may come too slowly.
+fn mention_limits(path: &str, operation: &mut Operation) {
+    if !limits::is_limited_by_status(path) {
+        return;
+    }
+    let takes_time = operation.request_body.is_some();
+    for status in ["429", "408"].into_iter().take(1 + usize::from(takes_time)) {
+        let refusal = RefOr::Ref(Ref::from_response_name("Refusal"));
+        operation.responses.responses.entry(status.to_owned()).or_insert(refusal);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Error answers a person can act on: `application/problem+json` (RFC 9457).
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
 use super::{Shared, openapi::Refusal};
 use axum::{
@@ -21,6 +21,8 @@ pub struct Problem {
     kind: &'static str,
     title: &'static str,
     detail: Cow<'static, str>,
+    /// In seconds.
+    retry_after: Option<u64>,
 }
 
 /// Names the kind of a problem in its answer, for counting.
@@ -63,6 +65,20 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
     }
 
+    /// Says that a body did not come in time.
+    pub fn too_slow(within: Duration) -> Self {
+        let detail = format!("The body has to be whole within {} seconds.", within.as_secs());
+        Self::new(StatusCode::REQUEST_TIMEOUT, detail)
+    }
+
+    /// Asks whoever has had enough to come back after `wait`.
+    pub fn too_many_requests(wait: Duration) -> Self {
+        let seconds = wait.as_secs_f64().ceil().clamp(1.0, 60.0) as u64;
+        let detail =
+            format!("Too many requests from this address or with this token; try again in {seconds} s.");
+        Self { retry_after: Some(seconds), ..Self::new(StatusCode::TOO_MANY_REQUESTS, detail) }
+    }
+
     /// Says that there is no room to keep what came.
     pub fn full() -> Self {
         let detail =
@@ -73,7 +89,7 @@ impl Problem {
     /// Makes the problem of a status.
     pub fn new(status: StatusCode, detail: impl Into<Cow<'static, str>>) -> Self {
         let (kind, title) = kind_and_title(status);
-        Self { status, kind, title, detail: detail.into() }
+        Self { status, kind, title, detail: detail.into(), retry_after: None }
     }
 }
 
@@ -84,9 +100,11 @@ fn kind_and_title(status: StatusCode) -> (&'static str, &'static str) {
         StatusCode::FORBIDDEN => ("forbidden", "The credentials do not cover this"),
         StatusCode::NOT_FOUND => ("not_found", "Not here"),
         StatusCode::METHOD_NOT_ALLOWED => ("method_not_allowed", "This route takes another method"),
+        StatusCode::REQUEST_TIMEOUT => ("too_slow", "The request took too long to come"),
         StatusCode::CONFLICT => ("conflict", "Not in this state"),
         StatusCode::PAYLOAD_TOO_LARGE => ("too_large", "Too large"),
         StatusCode::UNSUPPORTED_MEDIA_TYPE => ("unsupported_media_type", "This type is not taken"),
+        StatusCode::TOO_MANY_REQUESTS => ("too_many_requests", "Enough for now"),
         StatusCode::NOT_IMPLEMENTED => ("not_implemented", "This server is not set up for this"),
         StatusCode::SERVICE_UNAVAILABLE => ("unavailable", "A part of the server does not answer"),
         StatusCode::INSUFFICIENT_STORAGE => ("full", "There is no room left"),
@@ -106,6 +124,9 @@ impl IntoResponse for Problem {
         let mut answer = (self.status, [(header::CONTENT_TYPE, MEDIA_TYPE)], Json(body)).into_response();
         if self.status == StatusCode::UNAUTHORIZED {
             answer.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(seconds) = self.retry_after {
+            answer.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         }
         answer.extensions_mut().insert(ProblemKind(self.kind));
         answer

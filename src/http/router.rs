@@ -17,8 +17,8 @@ use utoipa_axum::{
 };
 
 use super::{
-    Parts, body::MAX_JSON_BYTES, checklist, cors, documents, events, file_links, health, messages, openapi,
-    operations, ops, page, problem, progress, stream, tokens, uploads, webhooks,
+    Parts, body::MAX_JSON_BYTES, checklist, cors, documents, envelope, events, file_links, health, limits,
+    messages, openapi, operations, ops, page, problem, progress, stream, tokens, uploads, webhooks,
 };
 
 /// Builds the routes over `parts`.
@@ -68,14 +68,17 @@ pub fn router(parts: Parts) -> Router {
         .fallback(async || StatusCode::NOT_FOUND)
         .layer(Extension(openapi::Written::of(api)))
         .layer(DefaultBodyLimit::max(MAX_JSON_BYTES))
+        .layer(middleware::from_fn_with_state(Arc::clone(&parts), limits::admit))
         .layer(middleware::from_fn_with_state(Arc::clone(&parts), problem::unify))
         .layer(cors)
         .layer(TraceLayer::new_for_http().make_span_with(span))
+        .layer(middleware::from_fn(envelope::seal))
         .with_state(parts)
 }
 
 /// Names a request by its route: paths hold ids, and queries hold tokens.
 fn span(request: &Request) -> tracing::Span {
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str);
-    tracing::info_span!("request", method = %request.method(), route)
+    let id = request.extensions().get::<envelope::RequestId>().map(|envelope::RequestId(id)| id.as_str());
+    tracing::info_span!("request", method = %request.method(), route, id)
 }

@@ -3,28 +3,75 @@
 //! Ids, event names and data are checked or serialized before they come here: none can hold a
 //! line break. Frames that are the same for all viewers are written once.
 
+use std::{
+    convert::Infallible,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
 use axum::{
     body::Body,
     http::{HeaderValue, header},
     response::{IntoResponse, Response},
 };
 use bytes::{BufMut, Bytes, BytesMut};
-use futures::stream;
+use futures::{Stream, stream};
 use serde::Serialize;
 use serde_json::json;
 
 use crate::{
     event::{Cursor, Event, chat_types},
+    limits::StreamPlace,
     stream::{Frame, ReconnectReason, Viewer},
 };
 
+/// A stream that an answer offers: whoever serves the answer may take it, and write it in place of the body.
+#[derive(Clone)]
+pub(crate) struct OfferedStream(Arc<Mutex<Option<Told>>>);
+
+/// A viewer, and what is held for as long as it is told.
+pub(crate) struct Told {
+    pub(crate) viewer: Box<Viewer>,
+    pub(crate) held: Option<StreamPlace>,
+}
+
+impl OfferedStream {
+    /// Takes the stream that an answer offers; its body is empty then.
+    pub(crate) fn take_from(answer: &mut Response) -> Option<Told> {
+        answer.extensions_mut().remove::<Self>()?.lock().take()
+    }
+
+    /// Holds `place` for as long as the stream that an answer offers is told.
+    pub(super) fn hold(answer: &Response, place: StreamPlace) {
+        if let Some(offered) = answer.extensions().get::<Self>()
+            && let Some(told) = offered.lock().as_mut()
+        {
+            told.held = Some(place);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Told>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Answers with a viewer's stream.
 pub(super) fn respond(viewer: Box<Viewer>) -> Response {
-    let frames = stream::unfold(viewer, async |mut viewer| {
-        let frame = viewer.next().await?;
-        Some((Ok::<_, std::convert::Infallible>(encode(&frame)), viewer))
-    });
-    with_headers(Body::from_stream(frames))
+    let offered = OfferedStream(Arc::new(Mutex::new(Some(Told { viewer, held: None }))));
+    let mut answer = with_headers(Body::from_stream(frames(offered.clone())));
+    answer.extensions_mut().insert(offered);
+    answer
+}
+
+/// Gives the frames of a stream that nobody took before its first one.
+fn frames(offered: OfferedStream) -> impl Stream<Item = Result<Bytes, Infallible>> {
+    stream::unfold(None, move |told: Option<Told>| {
+        let told = told.or_else(|| offered.lock().take());
+        async {
+            let mut told = told?;
+            let frame = told.viewer.next().await?;
+            Some((Ok(encode(&frame)), Some(told)))
+        }
+    })
 }
 
 /// Answers a viewer that is to come back later; any other answer would end an EventSource for good.
@@ -42,7 +89,7 @@ pub(super) fn with_headers(body: Body) -> Response {
 }
 
 /// Writes one frame.
-pub(super) fn encode(frame: &Frame) -> Bytes {
+pub(crate) fn encode(frame: &Frame) -> Bytes {
     match frame {
         Frame::Retry(wait) => format!("retry: {}\n\n", wait.as_millis()).into(),
         Frame::Connected(connected) => write_json(Some(&connected.cursor), "connected", connected),

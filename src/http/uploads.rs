@@ -10,6 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
+use tower_http::timeout::TimeoutBody;
 use utoipa::ToSchema;
 
 use super::{
@@ -27,6 +28,8 @@ use crate::{
 
 /// How long a file may be put after presign.
 const UPLOAD_WITHIN: Duration = Duration::from_secs(15 * 60);
+/// How long a file on its way may stand still.
+const SILENT_FOR: Duration = Duration::from_secs(30);
 /// How long the token in the answer to confirm lasts.
 const TOKEN_LASTS: Duration = Duration::from_secs(15 * 60);
 /// Longest name of a file in characters.
@@ -189,6 +192,7 @@ pub(super) async fn put_file(
     }
     // The file may be on its way for minutes: meanwhile the document may be confirmed with another.
     let is_unconfirmed = async { matches!(parts.store.document(&document).await, Ok(None)) };
+    let body = Body::new(TimeoutBody::new(SILENT_FOR, body));
     let put = parts.files.put(&document, body.into_data_stream(), upload.size, is_unconfirmed).await;
     put.map(|()| StatusCode::OK).map_err(|error| put_refused(&error, &upload))
 }

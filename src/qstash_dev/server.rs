@@ -1,6 +1,6 @@
 //! Takes requests and answers them.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
@@ -20,7 +20,7 @@ use super::{
     queue::{Queue, QueueSettings},
     refusal::Refusal,
 };
-use crate::listener::StallGuard;
+use crate::server::{self, Door};
 
 /// Largest message in bytes, as on the vendor's middle plan.
 const MOST_BYTES: usize = 10 * 1024 * 1024;
@@ -42,22 +42,10 @@ impl QStashDev {
     }
 
     /// Serves until told to stop; open requests have two seconds then.
-    ///
-    /// # Errors
-    /// When the listener fails.
-    pub async fn serve(self, listener: TcpListener) -> io::Result<()> {
+    pub async fn serve(self, listener: TcpListener) {
         let stop = self.stop.clone();
         let routes = Router::new().fallback(answer).with_state(Arc::new(self));
-        let serving = axum::serve(StallGuard::new(listener), routes)
-            .with_graceful_shutdown(stop.clone().cancelled_owned());
-        let deadline = async {
-            stop.cancelled().await;
-            tokio::time::sleep(DRAIN_WITHIN).await;
-        };
-        tokio::select! {
-            served = serving => served,
-            () = deadline => Ok(()),
-        }
+        server::serve(listener, routes, Door::default(), stop, DRAIN_WITHIN).await;
     }
 
     async fn handle(&self, request: Request) -> Result<Response, Refusal> {

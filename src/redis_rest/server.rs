@@ -1,6 +1,6 @@
 //! Takes requests in each of their forms and answers them.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
@@ -26,7 +26,7 @@ use super::{
     scripts::Scripts,
     subscribe::{Kind, subscribe},
 };
-use crate::listener::StallGuard;
+use crate::server::{self, Door};
 
 const METHODS: [Method; 4] = [Method::HEAD, Method::GET, Method::POST, Method::PUT];
 /// Largest request body in bytes, as on Upstash's smallest plan.
@@ -59,22 +59,10 @@ impl RedisFront {
     }
 
     /// Serves until told to stop; subscriptions end then, and other requests have two seconds.
-    ///
-    /// # Errors
-    /// When the listener fails.
-    pub async fn serve(self, listener: TcpListener) -> io::Result<()> {
+    pub async fn serve(self, listener: TcpListener) {
         let stop = self.stop.clone();
         let routes = Router::new().fallback(answer).with_state(Arc::new(self));
-        let serving = axum::serve(StallGuard::new(listener), routes)
-            .with_graceful_shutdown(stop.clone().cancelled_owned());
-        let deadline = async {
-            stop.cancelled().await;
-            tokio::time::sleep(DRAIN_WITHIN).await;
-        };
-        tokio::select! {
-            served = serving => served,
-            () = deadline => Ok(()),
-        }
+        server::serve(listener, routes, Door::default(), stop, DRAIN_WITHIN).await;
     }
 
     async fn handle(&self, request: Request) -> Result<Response, Refusal> {

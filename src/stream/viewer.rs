@@ -53,7 +53,7 @@ impl Viewer {
     /// Gives the next frame, or nothing once the stream has ended.
     pub async fn next(&mut self) -> Option<Frame> {
         loop {
-            if let Some(frame) = self.feed.pending.pop_front() {
+            if let Some(frame) = self.next_pending() {
                 return Some(frame);
             }
             if self.feed.has_ended {
@@ -61,6 +61,11 @@ impl Viewer {
             }
             self.advance().await;
         }
+    }
+
+    /// Gives a frame that need not be waited for, if there is one.
+    pub fn next_pending(&mut self) -> Option<Frame> {
+        self.feed.pending.pop_front()
     }
 
     /// Does the next thing: tells something, or waits for something to tell.

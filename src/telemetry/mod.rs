@@ -13,9 +13,9 @@ pub use failures::{Failure, Failures};
 pub use logs::{LogFormat, start_logs};
 pub use metrics::{
     CacheLabels, CacheMetrics, ChatMetrics, DirectionLabels, DocumentMetrics, DropReason, EventMetrics,
-    KindLabels, Metrics, OcrMetrics, OutcomeLabels, ReasonLabels, RedisMetrics, RequestMetrics, SourceLabels,
-    SourceMetrics, SourceReading, SpanLoss, StageLabels, StateLabels, StreamMetrics, StreamOpen,
-    TraceMetrics, VersionLabels,
+    KindLabels, Limit, LimitLabels, LimitMetrics, Metrics, OcrMetrics, OutcomeLabels, ReasonLabels,
+    RedisMetrics, RequestMetrics, SourceLabels, SourceMetrics, SourceReading, SpanLoss, StageLabels,
+    StateLabels, StreamMetrics, StreamOpen, TraceMetrics, VersionLabels,
 };
 pub use stages::{StageClock, StageStep, Work, failure_code};
 pub use traces::{TraceParent, Traces};

@@ -32,7 +32,16 @@ pub enum AnalyzerError {
     Broken,
 }
 
+/// What is said of an analyzer that refuses the token.
+pub(super) const TOKEN_REFUSED: &str = "it does not accept the token";
+
 impl AnalyzerError {
+    /// Says whether the token is at fault.
+    #[must_use]
+    pub fn is_about_the_token(self) -> bool {
+        self == Self::Failed(TOKEN_REFUSED)
+    }
+
     /// Gives the reason code that a document ends with.
     #[must_use]
     pub const fn reason(self) -> &'static str {

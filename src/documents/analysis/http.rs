@@ -16,7 +16,7 @@ use serde::Serialize;
 use tokio::sync::Semaphore;
 use url::Url;
 
-use super::{Analyzer, AnalyzerError, Findings};
+use super::{Analyzer, AnalyzerError, Findings, analyzer::TOKEN_REFUSED};
 
 /// The version of the schema; fields are added without raising it.
 const VERSION: u32 = 1;
@@ -95,9 +95,7 @@ fn check(status: StatusCode) -> Result<(), AnalyzerError> {
         status if status.is_success() => Ok(()),
         StatusCode::TOO_MANY_REQUESTS => Err(AnalyzerError::Unavailable("it asks for fewer requests")),
         status if status.is_server_error() => Err(AnalyzerError::Unavailable("it has a fault")),
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-            Err(AnalyzerError::Failed("it does not accept the token"))
-        }
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(AnalyzerError::Failed(TOKEN_REFUSED)),
         status if status.is_redirection() => Err(AnalyzerError::Failed("it points elsewhere")),
         _ => Err(AnalyzerError::Failed("it refuses the request")),
     }

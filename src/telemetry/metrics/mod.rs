@@ -8,6 +8,7 @@ mod chat;
 mod documents;
 mod events;
 mod labels;
+mod limits;
 mod ocr;
 mod redis;
 mod requests;
@@ -31,6 +32,7 @@ pub use labels::{
     CacheLabels, DirectionLabels, KindLabels, OutcomeLabels, ReasonLabels, SourceLabels, StageLabels,
     StateLabels, VersionLabels,
 };
+pub use limits::{Limit, LimitLabels, LimitMetrics};
 pub use ocr::OcrMetrics;
 pub use redis::RedisMetrics;
 pub use requests::RequestMetrics;
@@ -66,6 +68,8 @@ pub struct Metrics {
     pub sources: SourceMetrics,
     /// Requests over HTTP.
     pub requests: RequestMetrics,
+    /// Limits and connections.
+    pub limits: LimitMetrics,
     /// Spans of traces.
     pub traces: TraceMetrics,
     /// The newest failures, which no number tells the reasons of.
@@ -87,6 +91,7 @@ impl Default for Metrics {
             caches: CacheMetrics::new(&mut registry),
             sources: SourceMetrics::new(&mut registry),
             requests: RequestMetrics::new(&mut registry),
+            limits: LimitMetrics::new(&mut registry),
             traces: TraceMetrics::new(&mut registry),
             failures: Failures::default(),
             registry,

@@ -7,15 +7,17 @@ use super::{
     labels::{ReasonLabels, count_reason, show_reasons},
 };
 
-const KINDS: [&str; 13] = [
+const KINDS: [&str; 15] = [
     "bad_request",
     "unauthorized",
     "forbidden",
     "not_found",
     "method_not_allowed",
+    "too_slow",
     "conflict",
     "too_large",
     "unsupported_media_type",
+    "too_many_requests",
     "not_implemented",
     "unavailable",
     "full",

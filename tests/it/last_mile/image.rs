@@ -202,5 +202,6 @@ fn compose_and_the_service_name_only_what_there_is() {
     for option in command.split('"').filter(|word| word.starts_with("--")) {
         assert!(help.contains(option), "{option}");
     }
-    assert!(unit.contains("ExecStart=/usr/local/bin/tidings serve\n"));
+    let starts = "ExecStart=/usr/bin/env APP_ENV=production /usr/local/bin/tidings serve\n";
+    assert!(unit.contains(starts), "on loopback, behind a proxy, it must not run open");
 }

@@ -4,3 +4,4 @@ mod check;
 mod image;
 mod nginx;
 mod rolling_restart;
+mod whole_set_up;

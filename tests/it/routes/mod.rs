@@ -32,6 +32,10 @@ mod ops;
 
 mod metrics;
 
+mod limits;
+
+mod envelope;
+
 mod startup;
 
 use reqwest::{RequestBuilder, StatusCode, header::CONTENT_TYPE};

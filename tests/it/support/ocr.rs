@@ -110,6 +110,11 @@ pub struct Worker {
 impl Worker {
     /// Starts a worker that the queue knows as `url`.
     pub fn start(url: &str) -> Self {
+        Self::start_with(url, DEVELOPMENT_KEYS, None)
+    }
+
+    /// Starts one that trusts a queue by these keys and shows the server a key of its own.
+    pub fn start_with(url: &str, keys: [&str; 2], internal_key: Option<&str>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let log = std::fs::File::create(folder.path().join("log")).unwrap();
         let mut process = Command::new(program())
@@ -118,8 +123,9 @@ impl Worker {
             .env("TMPDIR", folder.path())
             .env("LISTEN", "127.0.0.1:0")
             .env("OCR_URL", url)
-            .env("QSTASH_CURRENT_SIGNING_KEY", DEVELOPMENT_KEYS[0])
-            .env("QSTASH_NEXT_SIGNING_KEY", DEVELOPMENT_KEYS[1])
+            .env("QSTASH_CURRENT_SIGNING_KEY", keys[0])
+            .env("QSTASH_NEXT_SIGNING_KEY", keys[1])
+            .env("INTERNAL_API_KEY", internal_key.unwrap_or_default())
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn()

@@ -1,0 +1,193 @@
+//! One connection: requests and answers, until it closes or a stream takes its socket.
+
+use std::{
+    convert::Infallible,
+    future::poll_fn,
+    mem,
+    net::SocketAddr,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::Poll,
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::ConnectInfo,
+    http::{Method, Request, Version},
+    response::Response,
+};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    io::{Empty, empty},
+    net::TcpStream,
+    time::{Sleep, sleep},
+};
+use tokio_io_timeout::TimeoutStream;
+use tokio_util::{either::Either, sync::CancellationToken, task::TaskTracker};
+use tower::ServiceExt;
+
+use super::{
+    bare_stream::BareStream,
+    door::{Door, Entered},
+};
+use crate::http::OfferedStream;
+
+/// How long a connection has until its first request's head is whole.
+const FIRST_HEAD_WITHIN: Duration = Duration::from_secs(10);
+/// How long it may wait for the next one: longer than proxies keep theirs open (60 s in nginx), so that they
+/// close first and no request meets a connection that is going.
+const NEXT_HEAD_WITHIN: Duration = Duration::from_secs(75);
+/// How long a client may leave what it was sent unread: six heartbeats.
+pub(super) const STALLED_AFTER: Duration = Duration::from_secs(30);
+/// Longest head of a request in bytes; more is answered 431.
+const MAX_HEAD_BYTES: usize = 16 * 1_024;
+/// Most that is read ahead or written behind, in bytes.
+const MAX_BUFFER_BYTES: usize = 16 * 1_024;
+
+/// A socket that can be taken away from whoever reads and writes it.
+type LentSocket = Either<TcpStream, Empty>;
+type GuardedSocket = Pin<Box<TimeoutStream<LentSocket>>>;
+
+/// What one client asks over one socket.
+pub(super) struct Connection {
+    pub(super) peer: SocketAddr,
+    pub(super) entered: Entered,
+    pub(super) door: Door,
+    pub(super) router: Router,
+    pub(super) protocol: Arc<http1::Builder>,
+    pub(super) stop: CancellationToken,
+}
+
+/// How a connection ended here.
+enum End {
+    /// By either side, as it should.
+    Usual,
+    /// Its first request was not whole in time.
+    SlowHead,
+    /// A stream goes on with its socket.
+    Parted(BareStream, TcpStream),
+}
+
+/// What a connection has been asked.
+#[derive(Clone, Default)]
+struct Asked(Arc<Mutex<AskedState>>);
+
+#[derive(Default)]
+struct AskedState {
+    anything: bool,
+    stream: Option<BareStream>,
+}
+
+impl Asked {
+    fn lock(&self) -> MutexGuard<'_, AskedState> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How hyper reads and writes.
+pub(super) fn protocol() -> http1::Builder {
+    let mut protocol = http1::Builder::new();
+    protocol
+        .timer(TokioTimer::new())
+        .header_read_timeout(NEXT_HEAD_WITHIN)
+        .max_header_size(MAX_HEAD_BYTES)
+        .max_buf_size(MAX_BUFFER_BYTES);
+    protocol
+}
+
+impl Connection {
+    /// Answers requests; a stream goes on in a task of its own, which is the size of a stream.
+    pub(super) async fn serve(self, socket: TcpStream, tasks: TaskTracker, cut: CancellationToken) {
+        match self.answer_all(guard(socket)).await {
+            End::Usual => {}
+            End::SlowHead => self.door.was_slow(),
+            End::Parted(stream, socket) => {
+                let entered = self.entered;
+                tasks.spawn(cut.run_until_cancelled_owned(async move {
+                    let _entered = entered;
+                    stream.run(socket).await;
+                }));
+            }
+        }
+    }
+
+    async fn answer_all(&self, socket: GuardedSocket) -> End {
+        let asked = Asked::default();
+        let service = service_fn(|request| answer(self.router.clone(), self.peer, asked.clone(), request));
+        let mut serving = self.protocol.serve_connection(TokioIo::new(socket), service);
+        // Boxed: it is over after seconds, and most connections live for minutes.
+        let mut first_head = Some(Box::pin(sleep(FIRST_HEAD_WITHIN)));
+        let mut is_going = false;
+        let stream = loop {
+            let progress = poll_fn(|context| match Pin::new(&mut serving).poll(context) {
+                // What goes wrong here is the peer's affair: it left, or spoke no HTTP.
+                Poll::Ready(_) => Poll::Ready(None),
+                // An answer is made while the connection is polled, so none is missed here.
+                Poll::Pending => asked.lock().stream.take().map_or(Poll::Pending, |it| Poll::Ready(Some(it))),
+            });
+            tokio::select! {
+                stream = progress => match stream {
+                    Some(stream) => break stream,
+                    None => return End::Usual,
+                },
+                () = self.stop.cancelled(), if !is_going => {
+                    is_going = true;
+                    Pin::new(&mut serving).graceful_shutdown();
+                }
+                () = due(&mut first_head) => {
+                    first_head = None;
+                    if !asked.lock().anything {
+                        return End::SlowHead;
+                    }
+                }
+            }
+        };
+        let socket = take_back(serving.into_parts().io.into_inner());
+        socket.map_or(End::Usual, |socket| End::Parted(stream, socket))
+    }
+}
+
+/// Cuts a client that does not read its answer.
+fn guard(socket: TcpStream) -> GuardedSocket {
+    let _ = socket.set_nodelay(true);
+    let mut guarded = TimeoutStream::new(LentSocket::Left(socket));
+    guarded.set_write_timeout(Some(STALLED_AFTER));
+    Box::pin(guarded)
+}
+
+fn take_back(mut guarded: GuardedSocket) -> Option<TcpStream> {
+    match mem::replace(guarded.as_mut().get_pin_mut().get_mut(), LentSocket::Right(empty())) {
+        LentSocket::Left(socket) => Some(socket),
+        LentSocket::Right(_) => None,
+    }
+}
+
+async fn due(timer: &mut Option<Pin<Box<Sleep>>>) {
+    match timer {
+        Some(timer) => timer.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Answers one request. An answer that is a stream leaves with the socket, and hyper gets none.
+async fn answer(
+    router: Router,
+    peer: SocketAddr,
+    asked: Asked,
+    request: Request<Incoming>,
+) -> Result<Response, Infallible> {
+    asked.lock().anything = true;
+    // Only HTTP/1.1 has chunks; the answer to HEAD has no body.
+    let may_part = request.version() == Version::HTTP_11 && request.method() == Method::GET;
+    let mut request = request.map(Body::new);
+    request.extensions_mut().insert(ConnectInfo(peer));
+    let mut answer = router.oneshot(request).await?;
+    if may_part && let Some(offered) = OfferedStream::take_from(&mut answer) {
+        asked.lock().stream = Some(BareStream::new(offered, &answer));
+        std::future::pending::<()>().await;
+    }
+    Ok(answer)
+}
