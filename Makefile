@@ -8,7 +8,7 @@ CLIENTS := tests/clients/node_modules/.package-lock.json tests/clients/venv/inst
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup parts run demo-upstash test check bench bench-commands fmt
+.PHONY: help setup parts run demo-upstash test check bench bench-frames bench-plots soak bench-commands fmt
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,8 +55,21 @@ check: ## formatting, lints and documentation, as strict as it gets
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
 
-bench: ## measure what one event costs
+# The server is built first and kept apart: built with the benches it has in it what only tests need.
+bench: ## load over real sockets beside two references, then micro benches (an hour); ONLY=idle,storm RUNS=1 for less
+	cargo build --release --locked --bin tidings
+	mkdir -p target/bench && cp target/release/tidings target/bench/tidings
+	cargo bench --locked --bench streams -- --server target/bench/tidings --runs $(or $(RUNS),3) $(if $(ONLY),--only $(ONLY))
+	$(if $(ONLY),,$(MAKE) --no-print-directory bench-frames)
+
+bench-frames: ## measure what one event costs, step by step
 	cargo bench --locked --bench frames
+
+bench-plots: ## draw what `make bench` measured, for docs/performance.md
+	cargo bench --locked --bench streams -- plot
+
+soak: ## ten minutes of streams that come and go: memory, open files and tasks stay flat
+	cargo bench --locked --bench streams -- soak
 
 bench-commands: parts ## count what Redis is asked for: the budget table of the README (ten minutes)
 	cargo bench --locked --profile dev --bench commands

@@ -149,6 +149,33 @@ impl Emitter {
         Ok((event_id, stored))
     }
 
+    /// Emits several steps in order, or none of them, and answers of each what
+    /// [`Emitter::submit_progress`] does.
+    ///
+    /// # Errors
+    /// [`EmitError`] when one of the events is wrong or too many wait.
+    pub fn submit_progress_all(
+        &self,
+        mut events: Vec<(Id, ProgressEvent)>,
+    ) -> Result<Vec<(Id, Stored)>, EmitError> {
+        let now = self.clock.now();
+        let event_ids: Vec<_> = events.iter_mut().map(|(_, event)| event.stamp(now)).collect();
+        let payloads = events.iter().map(|(_, event)| event.to_payload());
+        let payloads: Vec<_> = payloads.collect::<Result<_, _>>().map_err(|error| self.refuse(error))?;
+        let places = self.queue.try_reserve_many(events.len()).map_err(|_| self.refuse(EmitError::Full))?;
+        let mut submitted = Vec::with_capacity(events.len());
+        for (((patient, event), payload), (place, id)) in
+            events.into_iter().zip(payloads).zip(places.zip(event_ids))
+        {
+            let (stored, receiver) = oneshot::channel();
+            let publication = Publication { channel: Channel::documents(patient), payload };
+            place.send(Queued::Event { publication, since: Instant::now(), stored: Some(stored) });
+            self.follow(&event);
+            submitted.push((id, Stored(receiver)));
+        }
+        Ok(submitted)
+    }
+
     /// Emits one event of a chat or of any other kind of work, as [`Emitter::submit_progress`] does.
     ///
     /// # Errors
@@ -197,13 +224,20 @@ impl Emitter {
         payload: Result<Bytes, EventError>,
         stored: Option<oneshot::Sender<bool>>,
     ) -> Result<(), EmitError> {
-        let payload = payload.inspect_err(|_| self.metrics.dropped(DropReason::Invalid))?;
+        let payload = payload.map_err(|error| self.refuse(error))?;
         let publication = Publication { channel, payload };
         let queued = Queued::Event { publication, since: Instant::now(), stored };
-        self.queue.try_send(queued).map_err(|_| {
-            self.metrics.dropped(DropReason::QueueFull);
-            EmitError::Full
-        })
+        self.queue.try_send(queued).map_err(|_| self.refuse(EmitError::Full))
+    }
+
+    /// Counts what is not taken.
+    fn refuse(&self, error: impl Into<EmitError>) -> EmitError {
+        let error = error.into();
+        self.metrics.dropped(match error {
+            EmitError::Invalid(_) => DropReason::Invalid,
+            EmitError::Full => DropReason::QueueFull,
+        });
+        error
     }
 }
 

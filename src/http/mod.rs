@@ -19,6 +19,7 @@ mod ops;
 mod page;
 mod problem;
 mod progress;
+mod progress_batch;
 mod router;
 mod sse;
 mod stream;

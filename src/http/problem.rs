@@ -45,6 +45,12 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, detail)
     }
 
+    /// Says of which part of the request it tells.
+    #[must_use]
+    pub fn about(self, part: impl std::fmt::Display) -> Self {
+        Self { detail: format!("{part}: {}", self.detail).into(), ..self }
+    }
+
     /// Says that something is not there.
     pub fn not_found(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::NOT_FOUND, detail)

@@ -19,7 +19,7 @@ use super::{
     problem::Problem,
 };
 use crate::{
-    broker::EmitError,
+    broker::{EmitError, Stored},
     event::{Channel, EventError, Id, ProgressEvent},
     telemetry::TraceParent,
 };
@@ -58,21 +58,37 @@ pub(super) struct PublishAnswer {
 pub(super) async fn publish(
     State(parts): State<Shared>,
     headers: HeaderMap,
-    JsonBody(mut fields): JsonBody<Map<String, Value>>,
+    JsonBody(fields): JsonBody<Map<String, Value>>,
 ) -> Result<Response, Problem> {
     parts.access.service(&headers)?;
-    let patient = take_patient(&mut fields)?;
-    let event = ProgressEvent::from_fields(fields).map_err(|error| refuse(&error))?;
+    let (patient, event) = read(fields)?;
     let document = event.document_id.clone();
     let emitter = parts.emitter.under(trace_parent(&headers));
-    let (event_id, stored) = emitter.submit_progress(&patient, event).map_err(refuse_to_emit)?;
-    let answer = PublishAnswer {
+    let submitted = emitter.submit_progress(&patient, event).map_err(refuse_to_emit)?;
+    let answer = answer(&parts, &patient, &document, submitted).await;
+    Ok((StatusCode::ACCEPTED, Json(answer)).into_response())
+}
+
+/// Reads one event and whose it is.
+pub(super) fn read(mut fields: Map<String, Value>) -> Result<(Id, ProgressEvent), Problem> {
+    let patient = take_patient(&mut fields)?;
+    let event = ProgressEvent::from_fields(fields).map_err(|error| refuse(&error))?;
+    Ok((patient, event))
+}
+
+/// Waits for the broker, for [`STORED_WITHIN`] at most.
+pub(super) async fn answer(
+    parts: &Shared,
+    patient: &Id,
+    document: &Id,
+    (event_id, stored): (Id, Stored),
+) -> PublishAnswer {
+    PublishAnswer {
         event_id,
         stored: stored.within(STORED_WITHIN).await,
         viewers: parts.hub.viewers(&Channel::documents(patient.clone())),
-        stream_url: stream_url(&patient, &document),
-    };
-    Ok((StatusCode::ACCEPTED, Json(answer)).into_response())
+        stream_url: stream_url(patient, document),
+    }
 }
 
 /// Gives the caller's trace (W3C Trace Context).

@@ -18,7 +18,8 @@ use utoipa_axum::{
 
 use super::{
     Parts, body::MAX_JSON_BYTES, checklist, cors, documents, envelope, events, file_links, health, limits,
-    messages, openapi, operations, ops, page, problem, progress, stream, tokens, uploads, webhooks,
+    messages, openapi, operations, ops, page, problem, progress, progress_batch, stream, tokens, uploads,
+    webhooks,
 };
 
 /// Builds the routes over `parts`.
@@ -45,7 +46,11 @@ pub fn router(parts: Parts) -> Router {
         .routes(routes!(page::client))
         .routes(routes!(page::client_types));
 
-    let service = OpenApiRouter::new().routes(routes!(progress::publish)).routes(routes!(events::publish));
+    let batch_body = DefaultBodyLimit::max(progress_batch::MAX_BODY_BYTES);
+    let service = OpenApiRouter::new()
+        .routes(routes!(progress::publish))
+        .routes(routes!(progress_batch::publish).layer(batch_body))
+        .routes(routes!(events::publish));
 
     let queue = OpenApiRouter::new()
         .routes(routes!(webhooks::callback))

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use chrono::Utc;
 use tokio::{io::AsyncWriteExt, net::TcpStream, time::timeout};
 
-use super::connection::STALLED_AFTER;
+use super::{connection::STALLED_AFTER, door::Entered};
 use crate::{
     http::{Told, encode},
     stream::Viewer,
@@ -37,22 +37,25 @@ impl BareStream {
     }
 
     /// Writes the stream until it ends or the client is gone.
-    pub(super) async fn run(self, socket: TcpStream) {
-        if let Err(error) = self.write(socket).await {
-            tracing::debug!(%error, "a viewer is gone");
-        }
-    }
-
-    async fn write(self, mut socket: TcpStream) -> io::Result<()> {
+    ///
+    /// One function, as each one that awaits another keeps what it hands on a second time.
+    pub(super) async fn run(self, mut socket: TcpStream, _entered: Entered) {
         let Self { told: Told { mut viewer, held: _held }, head } = self;
-        write_all(&socket, &[IoSlice::new(&head)]).await?;
+        let mut written = write_all(&socket, &[IoSlice::new(&head)]).await;
         drop(head);
-        while let Some(frames) = next_frames(&mut viewer, &socket).await? {
-            write_chunk(&socket, &frames).await?;
+        while written.is_ok() {
+            written = match next_frames(&mut viewer, &socket).await {
+                Ok(Some(frames)) => write_chunk(&socket, &frames).await,
+                Ok(None) => break,
+                Err(error) => Err(error),
+            };
         }
         drop(viewer);
-        write_all(&socket, &[IoSlice::new(BODY_END)]).await?;
-        socket.shutdown().await
+        if let Err(error) = written {
+            return tracing::debug!(%error, "a viewer is gone");
+        }
+        let _ = write_all(&socket, &[IoSlice::new(BODY_END)]).await;
+        let _ = socket.shutdown().await;
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
     net::SocketAddr,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::Poll,
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
@@ -100,17 +100,11 @@ pub(super) fn protocol() -> http1::Builder {
 
 impl Connection {
     /// Answers requests; a stream goes on in a task of its own, which is the size of a stream.
-    pub(super) async fn serve(self, socket: TcpStream, tasks: TaskTracker, cut: CancellationToken) {
+    pub(super) async fn serve(self, socket: TcpStream, tasks: TaskTracker) {
         match self.answer_all(guard(socket)).await {
             End::Usual => {}
             End::SlowHead => self.door.was_slow(),
-            End::Parted(stream, socket) => {
-                let entered = self.entered;
-                tasks.spawn(cut.run_until_cancelled_owned(async move {
-                    let _entered = entered;
-                    stream.run(socket).await;
-                }));
-            }
+            End::Parted(stream, socket) => drop(tasks.spawn(stream.run(socket, self.entered))),
         }
     }
 
@@ -145,8 +139,13 @@ impl Connection {
                 }
             }
         };
-        let socket = take_back(serving.into_parts().io.into_inner());
-        socket.map_or(End::Usual, |socket| End::Parted(stream, socket))
+        match take_back(serving.into_parts().io.into_inner()) {
+            LentSocket::Left(socket) => {
+                forget_waiters(&socket);
+                End::Parted(stream, socket)
+            }
+            LentSocket::Right(_) => End::Usual,
+        }
     }
 }
 
@@ -158,11 +157,15 @@ fn guard(socket: TcpStream) -> GuardedSocket {
     Box::pin(guarded)
 }
 
-fn take_back(mut guarded: GuardedSocket) -> Option<TcpStream> {
-    match mem::replace(guarded.as_mut().get_pin_mut().get_mut(), LentSocket::Right(empty())) {
-        LentSocket::Left(socket) => Some(socket),
-        LentSocket::Right(_) => None,
-    }
+fn take_back(mut guarded: GuardedSocket) -> LentSocket {
+    mem::replace(guarded.as_mut().get_pin_mut().get_mut(), LentSocket::Right(empty()))
+}
+
+/// Whoever waited for the socket before keeps its task in memory for as long as the socket lives.
+fn forget_waiters(socket: &TcpStream) {
+    let mut nobody = Context::from_waker(Waker::noop());
+    let _ = socket.poll_read_ready(&mut nobody);
+    let _ = socket.poll_write_ready(&mut nobody);
 }
 
 async fn due(timer: &mut Option<Pin<Box<Sleep>>>) {

@@ -21,7 +21,7 @@ pub use listener::{bind, raise_descriptor_limit};
 
 use connection::{Connection, protocol};
 
-/// Serves until `stop`; what is open then has `drain_within` to end, and is cut.
+/// Serves until `stop`; what is open then has `drain_within` to end.
 pub(crate) async fn serve(
     mut listener: TcpListener,
     router: Router,
@@ -29,7 +29,7 @@ pub(crate) async fn serve(
     stop: CancellationToken,
     drain_within: Duration,
 ) {
-    let (tasks, cut) = (TaskTracker::new(), CancellationToken::new());
+    let tasks = TaskTracker::new();
     let protocol = Arc::new(protocol());
     while let Some((socket, peer)) = stop.run_until_cancelled(Listener::accept(&mut listener)).await {
         let Some(entered) = door.enter(peer.ip()) else { continue };
@@ -41,14 +41,11 @@ pub(crate) async fn serve(
             protocol: Arc::clone(&protocol),
             stop: stop.clone(),
         };
-        let serving = connection.serve(socket, tasks.clone(), cut.clone());
-        tasks.spawn(cut.clone().run_until_cancelled_owned(serving));
+        tasks.spawn(connection.serve(socket, tasks.clone()));
     }
     drop(listener);
     tasks.close();
     if timeout(drain_within, tasks.wait()).await.is_err() {
-        tracing::warn!("requests were still open and have been cut");
-        cut.cancel();
-        tasks.wait().await;
+        tracing::warn!("requests are still open, and end with this process");
     }
 }

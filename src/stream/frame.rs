@@ -23,19 +23,19 @@ pub enum Frame {
     /// How long the browser waits before it comes back.
     Retry(Duration),
     /// Where the stream starts, and where everything stands.
-    Connected(Connected),
+    Connected(Box<Connected>),
     /// One event of the log.
     Event(Arc<HubEvent>),
     /// A message that the store tells and the log has not told.
     Message(Arc<StoredMessage>),
     /// A document moved, as the store says.
-    DocumentUpdate(DocumentUpdate),
+    DocumentUpdate(Box<DocumentUpdate>),
     /// The connection lives; the same for all, but on a narrowed stream with a cursor.
     Heartbeat(Arc<Heartbeat>, Option<Cursor>),
     /// A source went down or came back.
     Source(SourceChange),
     /// Everything covered is over.
-    Done(Done),
+    Done(Box<Done>),
     /// The stream ends; the browser comes back.
     Reconnect(ReconnectReason),
 }

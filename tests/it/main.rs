@@ -3,7 +3,7 @@
 //! `analysis` measures what is found in reports; `broker`, `cache`, `store` and `chat` are the suites every backend passes; `stream` holds the seams, with paused clocks;
 //! `files` puts them into a bucket; `routes` goes by URL, `promises` by what users were told, `browser` by what a person sees;
 //! `telemetry` receives traces; `upstash` speaks to a server in Upstash's place, `redis_rest` and `qstash_dev` are such
-//! servers; `function` is the Vercel function behind a bridge like the platform's, `last_mile` puts nginx between.
+//! servers; `load` holds the load program of `benches/streams/` to what it says; `function` is the Vercel function behind a bridge like the platform's, `last_mile` puts nginx between.
 
 mod analysis;
 mod broker;
@@ -13,6 +13,7 @@ mod chat;
 mod files;
 mod function;
 mod last_mile;
+mod load;
 mod promises;
 mod qstash_dev;
 mod redis_rest;

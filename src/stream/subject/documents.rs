@@ -6,7 +6,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use futures::future::OptionFuture;
+use futures::{
+    FutureExt,
+    future::{BoxFuture, OptionFuture},
+};
 use tokio::time::Instant;
 
 use crate::{
@@ -135,7 +138,7 @@ impl Documents {
         self.end.may_be_over = true;
         self.told = ToldStatuses::of(&self.view);
         if feed.shows("document_update") {
-            feed.pending.extend(updates.into_iter().map(Frame::DocumentUpdate));
+            feed.pending.extend(updates.into_iter().map(|update| Frame::DocumentUpdate(Box::new(update))));
         }
     }
 
@@ -180,10 +183,10 @@ impl Documents {
             status: document.status,
             reason: document.reason.clone(),
         };
-        feed.pending.push_back(Frame::Done(Done {
+        feed.pending.push_back(Frame::Done(Box::new(Done {
             cursor: Cursor::done(feed.passed.position, self.view.newest()),
             documents: self.view.documents.iter().map(ended).collect(),
-        }));
+        })));
         self.end.has_told_done();
         if !feed.request.follow {
             feed.end("done");
@@ -221,10 +224,12 @@ impl Documents {
     }
 
     /// Asks for a status read behind the last end, unless there was one or the store is down.
-    fn wanted_read(&self, is_store_up: bool) -> OptionFuture<impl Future<Output = bool> + Send + use<>> {
+    ///
+    /// Boxed, as it is seldom wanted, and each stream would keep room for it.
+    fn wanted_read(&self, is_store_up: bool) -> OptionFuture<BoxFuture<'static, bool>> {
         let read = self.end.needs_read_behind;
         let is_wanted = is_store_up && self.follow.current().read <= read;
-        is_wanted.then(|| self.follow.read_behind(read)).into()
+        is_wanted.then(|| self.follow.read_behind(read).boxed()).into()
     }
 
     pub(super) fn beat(&mut self, feed: &mut Feed) {

@@ -76,14 +76,14 @@ impl Viewer {
 
     fn tell_connected(&mut self, cursor: Cursor, resumed: bool, gap: bool) {
         let snapshot = self.subject.tell_snapshot(resumed);
-        self.feed.pending.push_back(Frame::Connected(Connected {
+        self.feed.pending.push_back(Frame::Connected(Box::new(Connected {
             cursor,
             channel: self.feed.request.channel.to_string(),
             server_time: self.shared.clock.now().to_rfc3339_opts(SecondsFormat::Millis, true),
             resumed,
             gap,
             snapshot,
-        }));
+        })));
     }
 
     /// Takes the place behind the seam and what was missed before it.

@@ -4,6 +4,7 @@ mod burst;
 mod busy_database;
 mod case_notices;
 mod chat_outage;
+mod churn;
 mod commands;
 mod exactly_once;
 mod failures;

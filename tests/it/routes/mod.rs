@@ -3,6 +3,7 @@
 mod stream;
 
 mod progress;
+mod progress_batch;
 
 mod chat;
 

@@ -3,6 +3,7 @@
 mod access;
 mod cursors;
 mod narrowed;
+mod socket;
 
 use reqwest::{Response, StatusCode};
 use serde_json::json;

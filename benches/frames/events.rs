@@ -1,13 +1,9 @@
-//! What one event costs before it is bytes on a socket: parse, fold, publish, read back.
-//!
-//!     make bench
-//!
-//! The memory broker stands in for every broker here; a network would only hide what is measured.
+//! Events on their way in: parse, fold, publish, read back, and what timing them costs.
 
 use std::{hint::black_box, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BatchSize, Criterion, Throughput, criterion_group};
 use tidings::{
     broker::{Broker, LOG_ENTRIES, MemoryBroker, MemoryLimits, Publication},
     clock::Clock,
@@ -15,11 +11,12 @@ use tidings::{
     hub::{Batch, Hub, HubSettings, Join, JoinAt},
     telemetry::Metrics,
 };
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Builder;
 use tokio_util::sync::CancellationToken;
 
+use super::samples::{payload, publish};
+
 criterion_group!(benches, one_event, whole_log, memory_broker, timed_delivery);
-criterion_main!(benches);
 
 /// From a producer's JSON to the `data:` line that all viewers share.
 fn one_event(criterion: &mut Criterion) {
@@ -135,21 +132,7 @@ fn stamped(number: usize, is_timed: bool) -> Bytes {
     event.to_payload().expect("the event is small")
 }
 
-fn publish(runtime: &Runtime, broker: &MemoryBroker, publications: &[Publication]) {
-    let answers = runtime.block_on(broker.publish(publications));
-    assert!(answers.iter().all(Result::is_ok));
-}
-
 fn shown(fold: &mut ProgressFold, number: u64, payload: &Bytes) -> Bytes {
     let event = ProgressEvent::parse(payload).expect("the payload is an event");
     fold.apply(EventId::new(number, 0), &event).expect("no event comes twice").data
-}
-
-/// One of 512 events of 16 documents, no two with the same event id.
-fn payload(number: usize) -> Bytes {
-    let document = Id::parse(&format!("d{}", number % 16)).expect("an id");
-    let mut event = ProgressEvent::new(document, Stage::ALL[number / 16 % 6]).with_detail("page 2 of 5");
-    event.event_id = Some(Id::parse(&format!("e{number}")).expect("an id"));
-    event.stamp(Clock::System.now());
-    event.to_payload().expect("the event is small")
 }
