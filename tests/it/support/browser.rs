@@ -116,6 +116,11 @@ impl Browser {
         self.ask("Page.setWebLifecycleState", json!({ "state": state })).await;
     }
 
+    /// Lets scripts run in this tab whatever its documents' policies say.
+    pub async fn ignore_policies(&self) {
+        self.ask("Page.setBypassCSP", json!({ "enabled": true })).await;
+    }
+
     /// Sets a media feature, as the person's system would.
     pub async fn prefer(&self, feature: &str, value: &str) {
         let features = json!({ "features": [{ "name": feature, "value": value }] });

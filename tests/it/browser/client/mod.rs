@@ -15,6 +15,8 @@ pub const BEATS: [(&str, &str); 1] = [("HEARTBEAT_INTERVAL_MS", "500")];
 
 /// Opens a tab on any document of the origin that follows nothing by itself.
 pub async fn open_empty(browser: &Browser, url: &str) {
+    // Answers that are no pages let nothing run; a page of somebody else has a policy of its own.
+    browser.ignore_policies().await;
     browser.open(&format!("{url}/tidings.d.ts")).await;
 }
 
