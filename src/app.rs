@@ -13,7 +13,7 @@ use crate::{
         UpstashSettings,
     },
     cache::{Cache, CacheSettings},
-    chat::{self, Chat, ChatStore, MessageReader, Responder},
+    chat::{self, Chat, ChatStore, ForgetfulChatStore, MessageReader, Responder},
     clock::Clock,
     config::{BrokerConfig, Config, OcrConfig, ResponderConfig, StorageConfig},
     documents::{
@@ -81,6 +81,7 @@ impl App {
         let cache = base.open_cache(redis.as_ref());
         let (store, connections) = base.open_store(cache.clone()).await?;
         let messages = chat::over(&connections, base.clock);
+        let messages: Arc<dyn ChatStore> = Arc::new(ForgetfulChatStore::before(messages, cache.clone()));
         let files = Files::open(&config.storage.files, Arc::clone(&base.metrics))
             .await
             .context("use the place that STORAGE_URL names for files")?;
@@ -97,11 +98,10 @@ impl App {
         let chat = Chat::new(Arc::clone(&messages), emitter.clone(), Arc::clone(&base.metrics));
         let pipeline =
             base.pipeline(Arc::clone(&store), files.clone(), emitter.clone(), chat.clone(), dispatcher);
-        pipeline.watch_for_silence();
         pipeline.keep_leases();
         let (hub, statuses) = (base.start_hub(broker), base.start_status_reader(Arc::clone(&store)));
         vitals.broker.follow(hub.source_state(), base.stop.clone());
-        let message_reader = base.start_message_reader(Arc::clone(&messages));
+        let message_reader = base.start_message_reader(Arc::clone(&messages), cache.clone());
         let responder = base.start_responder(&chat, messages, Arc::clone(&store), message_reader.clone());
         let readers = (statuses.clone(), message_reader);
         let streams = base.streams(hub.clone(), readers, shutdown.clone());
@@ -342,9 +342,9 @@ impl Base<'_> {
         StatusReader::start(store, self.clock, Arc::clone(&self.metrics), settings, self.stop.clone())
     }
 
-    fn start_message_reader(&self, store: Arc<dyn ChatStore>) -> MessageReader {
+    fn start_message_reader(&self, store: Arc<dyn ChatStore>, cache: Cache) -> MessageReader {
         let interval = self.config.streams.status_interval;
-        MessageReader::start(store, Arc::clone(&self.metrics), interval, self.stop.clone())
+        MessageReader::start(store, cache, Arc::clone(&self.metrics), interval, self.stop.clone())
     }
 
     fn start_responder(

@@ -92,7 +92,7 @@ fn panel(title: &str, lines: &[Named]) -> String {
     };
     let title = format!("<text x=\"{}\" y=\"24\" font-weight=\"bold\">{title}</text>\n", ROOM.0);
     let drawn = lines.iter().filter(|line| !line.2.is_empty()).map(|line| axes.draw(line));
-    format!("{title}{}{}{}", axes.grid(), axes.names(lines), drawn.collect::<String>())
+    [title, axes.grid(), axes.names(lines), drawn.collect()].concat()
 }
 
 impl Axes {
@@ -109,7 +109,7 @@ impl Axes {
             let value = self.most * f64::from(step) / 4.0;
             let (left, right, y) = (self.x(0.0), self.x(self.most_viewers), self.y(value));
             let line = format!("<path d=\"M{left:.1} {y:.1}H{right:.1}\" stroke=\"#dddddd\"/>");
-            line + text(left - 6.0, y + 4.0, "text-anchor=\"end\"", &value.to_string()).as_str()
+            [line, text(left - 6.0, y + 4.0, "text-anchor=\"end\"", &value.to_string())].concat()
         };
         (0..=4).map(line).collect()
     }
@@ -133,9 +133,8 @@ impl Axes {
         let place = |(viewers, value): &(f64, f64)| format!("{:.1},{:.1} ", self.x(*viewers), self.y(*value));
         let points: String = line.iter().map(place).collect();
         let (viewers, value) = line[line.len() - 1];
-        let style = format!("fill=\"{colour}\"");
-        format!("<polyline points=\"{points}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>")
-            + text(self.x(viewers) + 6.0, self.y(value) + 4.0, &style, name).as_str()
+        let name = text(self.x(viewers) + 6.0, self.y(value) + 4.0, &format!("fill=\"{colour}\""), name);
+        format!("<polyline points=\"{points}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>{name}")
     }
 }
 

@@ -1,10 +1,13 @@
 //! Chat: where messages are kept, how they come in, the reader that tells streams of them, and the responder that
 //! answers by what was found in documents.
 //!
+//! What a stream begins with is kept in the cache, so that one more viewer is no query.
 //! A message is stored first and emitted then, so that whoever misses the event finds it in the store.
 //! Nothing here knows viewers.
 
 mod answer;
+mod conversation;
+mod followed;
 mod notices;
 mod posting;
 mod reader;
@@ -15,4 +18,6 @@ pub use answer::Answer;
 pub use posting::{Chat, PostError, Posted};
 pub use reader::{MessageFollow, MessageReader, News};
 pub use responder::Responder;
-pub use store::{ChatStore, MessageQuery, NEWEST_MESSAGES, NewMessage, StoredMessage, open, over};
+pub use store::{
+    ChatStore, ForgetfulChatStore, MessageQuery, NEWEST_MESSAGES, NewMessage, StoredMessage, open, over,
+};

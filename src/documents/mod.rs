@@ -6,6 +6,7 @@
 pub mod analysis;
 mod case_findings;
 mod checklist;
+mod estimates;
 mod files;
 mod health;
 mod lookups;
@@ -20,6 +21,7 @@ pub mod text_layer;
 
 pub use case_findings::CaseFindings;
 pub use checklist::{CaseDocument, Checklist, ChecklistDocument, ChecklistItem, DocumentState, ItemState};
+pub use estimates::{Estimate, Estimates, Measure, PastRun};
 pub use files::{FileError, Files, MAX_FILE_BYTES};
 pub use health::{CountedHealth, DocumentHealth, MOST_HEALTH_DOCUMENTS, StageDuration};
 pub use lookups::{Lookups, Requirements};

@@ -13,6 +13,7 @@ use crate::{
     documents::{
         case_findings::CaseFindings,
         checklist::CaseDocument,
+        estimates::PastRun,
         health::DocumentHealth,
         matching::Requirement,
         ocr::{Delivery, OcrResult, Receipt},
@@ -119,6 +120,10 @@ impl DocumentStore for ForgetfulStore {
         self.inner.requirements(procedure_code).await
     }
 
+    async fn procedures(&self) -> Result<Vec<String>, StoreError> {
+        self.inner.procedures().await
+    }
+
     async fn case_documents(&self, case: &Id) -> Result<Vec<CaseDocument>, StoreError> {
         self.inner.case_documents(case).await
     }
@@ -129,6 +134,10 @@ impl DocumentStore for ForgetfulStore {
 
     async fn health(&self, since: u64) -> Result<DocumentHealth, StoreError> {
         self.inner.health(since).await
+    }
+
+    async fn past_runs(&self, most: u32) -> Result<Vec<PastRun>, StoreError> {
+        self.inner.past_runs(most).await
     }
 
     async fn unfinished(&self) -> Result<Vec<(Upload, DocumentRecord)>, StoreError> {

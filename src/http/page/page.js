@@ -1,10 +1,13 @@
 import { followDocuments } from '/tidings.js';
 import { appendToLog } from './log.js';
-import { cardFor, cards, forgetCards, showCard, showFinished, showSummary } from './list.js';
-import { startConversation } from './conversation.js';
+import { cardFor, cards, forgetCards, onOutcome, showCard, showFinished, showSummary } from './list.js';
+import { changeConversation, startConversation } from './conversation.js';
 import { noteSignOfLife, showConnection, showSource, startConnection } from './connection.js';
 import { forgetReceived, noteReceived, proveAfterCut, receivedIds, startProof } from './proof.js';
 import { startUploads, showProblems } from './upload.js';
+import { startRetries } from './retry.js';
+import { startCase } from './case.js';
+import { changeChecklist, refreshChecklist } from './checklist.js';
 import { applyOutcome, applyProgress, isSettled, restartIfOtherAttempt } from './progress.js';
 import { followedPatient, startPatient } from './patient.js';
 import { currentToken, keepToken } from './request.js';
@@ -24,8 +27,16 @@ startConnection({ holds: () => stream?.leads ?? true });
 startProof({ cutStream: (duration) => stream.reconnect(duration) });
 startPatient(changePatient);
 startUploads({ onConfirmed: watchWith });
+startRetries();
+startCase(changeCase);
+onOutcome(refreshChecklist);
 startConversation();
 openStream();
+
+function changeCase() {
+  changeChecklist();
+  changeConversation();
+}
 
 function changePatient() {
   forgetCards(() => true);
@@ -70,6 +81,7 @@ function applyConnected({ documents = [], gap }) {
     showCard(card);
   }
   showSummary();
+  refreshChecklist();
 }
 
 function forgetUnlisted(documents) {

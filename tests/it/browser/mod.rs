@@ -3,7 +3,9 @@
 mod access;
 mod bucket;
 mod chat;
+mod checklist;
 mod client;
+mod connection;
 mod eta;
 mod interruptions;
 mod looks;
@@ -12,4 +14,5 @@ mod ops;
 mod outages;
 pub mod page;
 mod proof;
+mod retry;
 mod uploads;
