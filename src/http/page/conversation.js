@@ -7,21 +7,23 @@ import { CLIENT, forgetDraft, startCompose } from './compose.js';
 import { CONNECTION_WORDS } from './connection.js';
 import { currentTranscript, forgetMessages, nameOf, rememberName, showMessage, showMessages } from './message_list.js';
 import { currentToken, inWords, keepToken } from './request.js';
-import { noteBeat, proveTalk, startTalkProof } from './talk_proof.js';
+import { forgetTalkProof, noteBeat, proveTalk, startTalkProof } from './talk_proof.js';
 
 const TYPING_LASTS_MS = 4_000;
 /** An answer is taken up by another server within half a minute, if at all. */
 const SILENT_AFTER_MS = 40_000;
 const LONGEST_ANNOUNCED = 140;
 
-const section = document.getElementById('conversation');
+const panel = document.getElementById('conversation');
 const stateLine = document.getElementById('chat-state');
 const notice = document.getElementById('chat-notice');
 const typingLine = document.getElementById('typing');
 let stream;
+let shownCase;
 let typingTimer;
 const downSources = new Set();
 
+/** Follows the conversation of the case, once there is one. */
 export function startConversation() {
   startCompose();
   startTalkProof({ cutStream: (duration) => stream.reconnect(duration) });
@@ -29,26 +31,23 @@ export function startConversation() {
   open();
 }
 
-/** The case that uploads belong to; none where this page may not see its conversation. */
-export function caseForUploads() {
-  return stream?.state === 'closed' ? '' : followedCase();
-}
-
-/** Shows the conversation of another case, or none. */
+/** The case may be another one. */
 export function changeConversation() {
+  if (followedCase() === shownCase) return;
   forgetMessages();
   forgetDraft();
+  forgetTalkProof();
   showTyping('');
   open();
 }
 
 function open() {
   stream?.close();
-  stream = undefined;
-  section.hidden = !followedCase();
-  if (section.hidden) return;
+  shownCase = followedCase();
+  panel.hidden = !shownCase;
+  if (!shownCase) return;
   stream = followChat({
-    caseId: followedCase(),
+    caseId: shownCase,
     token: currentToken(),
     onConnected: applySnapshot,
     onMessage: addMessage,

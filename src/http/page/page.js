@@ -28,7 +28,7 @@ startProof({ cutStream: (duration) => stream.reconnect(duration) });
 startPatient(changePatient);
 startUploads({ onConfirmed: watchWith });
 startRetries();
-startCase({ onCase: changeCase, onProcedure: changeChecklist });
+startCase(changeCase);
 onOutcome(refreshChecklist);
 startConversation();
 openStream();

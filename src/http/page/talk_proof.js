@@ -27,6 +27,13 @@ export function startTalkProof({ cutStream }) {
   });
 }
 
+/** What was proved of another case says nothing of this one. */
+export function forgetTalkProof() {
+  cut = undefined;
+  button.textContent = BUTTON_WORDS;
+  place.hidden = true;
+}
+
 export function noteBeat() {
   beat();
 }

@@ -17,8 +17,16 @@ use crate::{
 /// Opens the page and waits until its conversation is live.
 pub async fn open_talk(browser: &Browser, url: &str) -> WindowHandle {
     browser.open(url).await;
+    choose_case(browser).await;
     wait_for_talk(browser, "live").await;
     browser.driver.window().await.unwrap()
+}
+
+/// Enters the case; other tabs and later visits know it then.
+pub async fn choose_case(browser: &Browser) {
+    let script = "const field = document.getElementById('case-id');
+        field.value = 'demo'; field.dispatchEvent(new Event('change'))";
+    browser.run(script).await;
 }
 
 /// Opens the page in another tab, and goes on there.

@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::{
-    go_to, kept, open_talk, open_talk_in_tab, said, say, shown, speak_as, talk_proof, wait_for_message,
-    wait_for_talk, write,
+    choose_case, go_to, kept, open_talk, open_talk_in_tab, said, say, shown, speak_as, talk_proof,
+    wait_for_message, wait_for_talk, write,
 };
 use crate::support::{
     Browser, Server,
@@ -93,6 +93,7 @@ async fn a_message_that_is_refused_stays_in_the_field_and_says_why() {
     let browser = Browser::start().await;
     let claims = json!({ "exp": in_seconds(3_600), "channels": ["doc_progress:demo"] });
     browser.open(&format!("{}/#token={}", server.url, sign(&claims))).await;
+    choose_case(&browser).await;
 
     wait_for_talk(&browser, "closed").await;
     browser.wait_until("document.getElementById('chat-notice').innerText.includes('must cover chat')").await;
