@@ -1,6 +1,6 @@
 import { followDocuments } from '/tidings.js';
 import { appendToLog } from './log.js';
-import { cardFor, cards, forgetCards, onOutcome, showCard, showFinished, showSummary } from './list.js';
+import { cardFor, cards, forgetCards, onNews, showCard, showFinished, showSummary } from './list.js';
 import { noteSignOfLife, showConnection, showSource, startConnection } from './connection.js';
 import { forgetReceived, noteReceived, proveAfterCut, receivedIds, startProof } from './proof.js';
 import { startUploads, showProblems } from './upload.js';
@@ -28,7 +28,7 @@ startPatient(changePatient);
 startUploads({ onConfirmed: watchWith });
 startRetries();
 startCase(changeChecklist);
-onOutcome(refreshChecklist);
+onNews(refreshChecklist);
 openStream();
 
 function changePatient() {
