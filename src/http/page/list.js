@@ -15,7 +15,7 @@ const summary = document.getElementById('summary');
 const finishedLine = document.getElementById('finished');
 const finishedText = document.getElementById('finished-text');
 let namesTimer;
-let toldOutcome = () => {};
+let toldNews = () => {};
 
 setInterval(() => cards().forEach(renderEta), ETA_INTERVAL_MS);
 
@@ -28,9 +28,9 @@ export function nameOf(documentId) {
   return byKey.get(documentId)?.filename || `Document ${documentId}`;
 }
 
-/** Tells of every document that ends, or is worked on again. */
-export function onOutcome(tell) {
-  toldOutcome = tell;
+/** Tells of every document that ends, is worked on again or gets its name. */
+export function onNews(tell) {
+  toldNews = tell;
 }
 
 /** Gives the card of a document, a new one if need be. */
@@ -88,7 +88,7 @@ function noteOutcome(card) {
   const phase = phaseOf(card);
   const isNews = card.toldPhase && card.toldPhase !== phase;
   card.toldPhase = phase;
-  if (isNews) toldOutcome();
+  if (isNews) toldNews();
   if (!isNews || !isSettled(card)) return;
   announce(card, `${card.filename || 'A document'}: ${phase}.`);
 }
@@ -122,5 +122,6 @@ async function fetchNames() {
     if (!card || card.filename || !filename) continue;
     card.filename = filename;
     render(card);
+    toldNews();
   }
 }

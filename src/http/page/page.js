@@ -1,6 +1,6 @@
 import { followDocuments } from '/tidings.js';
 import { appendToLog } from './log.js';
-import { cardFor, cards, forgetCards, onOutcome, showCard, showFinished, showSummary } from './list.js';
+import { cardFor, cards, forgetCards, onNews, showCard, showFinished, showSummary } from './list.js';
 import { changeConversation, startConversation } from './conversation.js';
 import { noteSignOfLife, showConnection, showSource, startConnection } from './connection.js';
 import { forgetReceived, noteReceived, proveAfterCut, receivedIds, startProof } from './proof.js';
@@ -29,7 +29,7 @@ startPatient(changePatient);
 startUploads({ onConfirmed: watchWith });
 startRetries();
 startCase(changeCase);
-onOutcome(refreshChecklist);
+onNews(refreshChecklist);
 startConversation();
 openStream();
 
