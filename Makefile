@@ -3,12 +3,12 @@
 # A node or python3 from elsewhere does as well.
 NODE := $(if $(shell command -v node 2>/dev/null),,nodejs) $(if $(shell command -v npm 2>/dev/null),,npm)
 PYTHON := $(if $(shell python3 -c 'import ensurepip' 2>/dev/null && echo yes),,python3 python3-venv)
-PACKAGES := $(strip chromium chromium-driver redis-server postgresql pgbouncer nginx openssl poppler-utils tesseract-ocr tesseract-ocr-eng $(NODE) $(PYTHON))
+PACKAGES := $(strip chromium chromium-driver redis-server postgresql pgbouncer nginx openssl curl poppler-utils tesseract-ocr tesseract-ocr-eng $(NODE) $(PYTHON))
 CLIENTS := tests/clients/node_modules/.package-lock.json tests/clients/venv/installed
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup parts run demo-upstash test check bench bench-frames bench-plots soak bench-commands fmt
+.PHONY: help setup parts run demo-upstash fuzz test check bench bench-frames bench-plots soak bench-commands fmt
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,7 +34,7 @@ tests/clients/venv/installed: tests/clients/requirements.txt
 
 # Only looks: `make test` installs nothing behind anyone's back.
 parts:
-	@for program in chromium chromedriver redis-server openssl setpriv node python3 pdftoppm pdfinfo tesseract; do \
+	@for program in chromium chromedriver redis-server openssl curl setpriv node python3 pdftoppm pdfinfo tesseract; do \
 		command -v $$program >/dev/null || \
 			{ echo "The tests need $$program on the path: make setup" >&2; exit 1; }; \
 	done
@@ -47,13 +47,22 @@ run: ## build and serve on http://127.0.0.1:8080/
 demo-upstash: ## serve with Redis REST, a queue and OCR on this machine, without accounts
 	@examples/demo_upstash.sh
 
+fuzz: ## spoil what comes from outside, for some minutes; what breaks is kept in fixtures/fuzz
+	FUZZ_CASES=100000 cargo test --locked --test it fuzz:: -- --nocapture
+
 test: parts ## run every test
 	cargo test --locked
 
-check: ## formatting, lints and documentation, as strict as it gets
+check: ## formatting, lints, documentation, licences and sources of dependencies, as strict as it gets
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
+	cargo test --locked --test supply -- --nocapture
+	@if ! command -v cargo-deny >/dev/null; then \
+		echo "check: NOT looked at: advisories (they need cargo-deny, and its database from GitHub)"; \
+	elif ! timeout 60 cargo deny fetch db; then \
+		echo "check: NOT looked at: advisories (their database cannot be reached)"; \
+	else cargo deny --locked check; fi
 
 # The server is built first and kept apart: built with the benches it has in it what only tests need.
 bench: ## load over real sockets beside two references, then micro benches (an hour); ONLY=idle,storm RUNS=1 for less
@@ -71,7 +80,7 @@ bench-plots: ## draw what `make bench` measured, for docs/performance.md
 soak: ## ten minutes of streams that come and go: memory, open files and tasks stay flat
 	cargo bench --locked --bench streams -- soak
 
-bench-commands: parts ## count what Redis is asked for: the budget table of the README (ten minutes)
+bench-commands: parts ## count what Redis is asked for: the budget table of docs/cost.md (ten minutes)
 	cargo bench --locked --profile dev --bench commands
 
 fmt: ## format all code

@@ -1,4 +1,4 @@
-//! What Redis is asked for, counted by a real Redis: the budget table of the README.
+//! What Redis is asked for, counted by a real Redis: the budget table of docs/cost.md.
 //!
 //!     make bench-commands
 //!

@@ -13,7 +13,7 @@ use crate::{
         UpstashSettings,
     },
     cache::{Cache, CacheSettings},
-    chat::{self, Chat, ChatStore, MessageReader},
+    chat::{self, Chat, ChatStore, ForgetfulChatStore, MessageReader},
     clock::Clock,
     config::{BrokerConfig, Config, OcrConfig, StorageConfig},
     documents::{
@@ -80,6 +80,7 @@ impl App {
         let cache = base.open_cache(redis.as_ref());
         let (store, connections) = base.open_store(cache.clone()).await?;
         let messages = chat::over(&connections, base.clock);
+        let messages: Arc<dyn ChatStore> = Arc::new(ForgetfulChatStore::before(messages, cache.clone()));
         let files = Files::open(&config.storage.files, Arc::clone(&base.metrics))
             .await
             .context("use the place that STORAGE_URL names for files")?;
@@ -94,12 +95,11 @@ impl App {
         let emitter = emitter.traced_by(traces.clone());
         let (dispatcher, door) = base.ocr(&files).unzip();
         let pipeline = base.pipeline(Arc::clone(&store), files.clone(), emitter.clone(), dispatcher);
-        pipeline.watch_for_silence();
         pipeline.keep_leases();
         let (hub, statuses) = (base.start_hub(broker), base.start_status_reader(Arc::clone(&store)));
         vitals.broker.follow(hub.source_state(), base.stop.clone());
         let chat = Chat::new(Arc::clone(&messages), emitter.clone(), Arc::clone(&base.metrics));
-        let readers = (statuses.clone(), base.start_message_reader(messages));
+        let readers = (statuses.clone(), base.start_message_reader(messages, cache.clone()));
         let streams = base.streams(hub.clone(), readers, shutdown.clone());
         let access = Access::new(&config.access, base.clock);
         let dev_token = dev_token(&access);
@@ -310,9 +310,9 @@ impl Base<'_> {
         StatusReader::start(store, self.clock, Arc::clone(&self.metrics), settings, self.stop.clone())
     }
 
-    fn start_message_reader(&self, store: Arc<dyn ChatStore>) -> MessageReader {
+    fn start_message_reader(&self, store: Arc<dyn ChatStore>, cache: Cache) -> MessageReader {
         let interval = self.config.streams.status_interval;
-        MessageReader::start(store, Arc::clone(&self.metrics), interval, self.stop.clone())
+        MessageReader::start(store, cache, Arc::clone(&self.metrics), interval, self.stop.clone())
     }
 
     fn analyzer(&self) -> Arc<dyn Analyzer> {

@@ -14,6 +14,10 @@
 //! [`telemetry`] writes logs and metrics, [`upstash`] talks to Redis and QStash over REST, [`redis_rest`] gives any Redis that REST,
 //! [`qstash_dev`] is a queue like QStash for a laptop, [`command`] is the command line. [`run`] serves all of
 //! it behind a listener, [`function`] on Vercel; [`App`] gives the router to mount elsewhere.
+//!
+//! For other crates are [`App`], [`run`], [`serve`], [`migrate`], [`bind`], [`config`], [`event`], [`telemetry::start_logs`], the
+//! emitter in [`broker`] and the chats in [`chat`]: they follow Semantic Versioning. The rest is public for this
+//! project's own tests and tools, and may change in any version.
 #![forbid(unsafe_code)]
 
 mod app;

@@ -24,7 +24,7 @@ use axum::{
     Json, Router,
     body::Bytes,
     extract::{DefaultBodyLimit, State},
-    http::{HeaderMap, StatusCode},
+    http::{HeaderMap, HeaderValue, StatusCode},
     response::{IntoResponse, Response},
     routing::post,
 };
@@ -49,6 +49,8 @@ const MOST_ORDER_BYTES: usize = 64 * 1024;
 const FETCHED_WITHIN: Duration = Duration::from_secs(60);
 /// A progress event that is not taken in this time is let go: reading goes on.
 const TOLD_WITHIN: Duration = Duration::from_secs(2);
+/// Names a caller's trace (W3C Trace Context).
+const TRACE_HEADER: &str = "traceparent";
 
 struct Worker {
     http: reqwest::Client,
@@ -67,6 +69,9 @@ struct Order {
     file_url: String,
     patient_id: Option<String>,
     progress_url: Option<String>,
+    /// The trace of whoever asked for the document to be read, which its progress goes on with.
+    #[serde(skip)]
+    trace: Option<HeaderValue>,
 }
 
 #[tokio::main]
@@ -171,6 +176,9 @@ impl Worker {
         if let Some(key) = &self.internal_key {
             request = request.bearer_auth(key);
         }
+        if let Some(trace) = &order.trace {
+            request = request.header(TRACE_HEADER, trace);
+        }
         match request.send().await.and_then(reqwest::Response::error_for_status) {
             Ok(_) => {}
             Err(error) => eprintln!("progress was not taken: {}", error.without_url()),
@@ -182,6 +190,7 @@ async fn take(State(worker): State<Arc<Worker>>, headers: HeaderMap, body: Bytes
     let read = async {
         worker.verify(&headers, &body)?;
         let order = serde_json::from_slice(&body).map_err(|error| Trouble::Never(error.to_string()))?;
+        let order = Order { trace: headers.get(TRACE_HEADER).cloned(), ..order };
         worker.work(&order).await
     };
     read.await.unwrap_or_else(|trouble: Trouble| {

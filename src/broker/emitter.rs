@@ -99,9 +99,17 @@ impl Emitter {
     }
 
     /// Puts what is emitted from here on for an attempt of a document into a caller's trace: for work
-    /// that somebody else hands over, and that emits later.
-    pub fn join_trace(&self, document: &Id, attempt: u32, parent: TraceParent) {
-        self.stages.join(document, attempt, parent, self.clock.now());
+    /// that somebody else hands over, and that emits later. Without a parent nothing changes.
+    pub fn join_trace(&self, document: &Id, attempt: u32, parent: Option<TraceParent>) {
+        if let Some(parent) = parent {
+            self.stages.join(document, attempt, parent, self.clock.now());
+        }
+    }
+
+    /// Gives the caller's trace that an attempt of a document belongs to, to hand it on with the work.
+    #[must_use]
+    pub fn trace_of(&self, document: &Id, attempt: u32) -> Option<TraceParent> {
+        self.stages.parent_of(document, attempt)
     }
 
     /// Emits one step of a patient's document and returns at once with its event id.

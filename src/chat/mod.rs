@@ -1,9 +1,12 @@
 //! Chat: where messages are kept, how they come in, and the reader that tells streams of them.
 //!
+//! What a stream begins with is kept in the cache, so that one more viewer is no query.
 //! A message is stored first and emitted then, so that whoever misses the event finds it in the store.
 //! Nothing here knows viewers.
 
 mod answer;
+mod conversation;
+mod followed;
 mod posting;
 mod reader;
 mod store;
@@ -11,4 +14,6 @@ mod store;
 pub use answer::Answer;
 pub use posting::{Chat, PostError, Posted};
 pub use reader::{MessageFollow, MessageReader, News};
-pub use store::{ChatStore, MessageQuery, NEWEST_MESSAGES, NewMessage, StoredMessage, open, over};
+pub use store::{
+    ChatStore, ForgetfulChatStore, MessageQuery, NEWEST_MESSAGES, NewMessage, StoredMessage, open, over,
+};

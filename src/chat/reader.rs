@@ -1,10 +1,10 @@
 //! Reads the messages of watched cases: one query for all viewers of this process.
 //!
-//! It reads every status interval, and at once for a case somebody begins to follow. A store that does
-//! not answer is asked again once an interval, whatever is wanted meanwhile.
+//! It reads every status interval, and at once for a case somebody begins to follow and the cache does not know. A
+//! store that does not answer is asked again once an interval, whatever is wanted meanwhile.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -15,18 +15,26 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::store::{ChatStore, MOST_NEWER, MessageQuery, StoredMessage};
-use crate::{documents::StoreError, event::Id, telemetry::Metrics};
+use super::{
+    conversation::Conversation,
+    followed::Followed,
+    store::{ChatStore, MOST_NEWER, MessageQuery, StoredMessage},
+};
+use crate::{
+    cache::{Cache, Key},
+    documents::StoreError,
+    event::Id,
+    telemetry::Metrics,
+};
 
 /// Longest wait for one query.
 const READ_WITHIN: Duration = Duration::from_secs(3);
-/// Messages kept of one case: what a snapshot shows, and two reads for viewers that are slow.
-const KEPT: usize = 256;
 
 /// Reads messages for all who follow a case. Clones share it.
 #[derive(Clone)]
 pub struct MessageReader {
     shared: Arc<Shared>,
+    cache: Cache,
 }
 
 /// Follows one case's messages; the case is read as long as one of these lives.
@@ -47,6 +55,9 @@ pub enum News {
     Missed,
 }
 
+/// Tells that the newest messages of a case could not be read.
+struct Unread;
+
 struct Shared {
     store: Arc<dyn ChatStore>,
     metrics: Arc<Metrics>,
@@ -57,20 +68,13 @@ struct Shared {
     is_up: watch::Sender<bool>,
 }
 
-struct Followed {
-    followers: usize,
-    is_loaded: bool,
-    messages: VecDeque<Arc<StoredMessage>>,
-    /// The number of the last message that is no longer kept here.
-    left: u64,
-    changes: watch::Sender<u64>,
-}
-
 impl MessageReader {
-    /// Starts reading from `store` every `interval`; ends with `stop`.
+    /// Starts reading from `store` every `interval`; ends with `stop`. Whoever writes has to drop from `cache` the
+    /// conversation it wrote to.
     #[must_use]
     pub fn start(
         store: Arc<dyn ChatStore>,
+        cache: Cache,
         metrics: Arc<Metrics>,
         interval: Duration,
         stop: CancellationToken,
@@ -87,16 +91,17 @@ impl MessageReader {
             let shared = Arc::clone(&shared);
             async move { stop.run_until_cancelled(shared.run()).await }
         });
-        Self { shared }
+        Self { shared, cache }
     }
 
-    /// Follows `case`, once its newest messages are read or the store is down.
+    /// Follows `case`, once its newest messages are known or the store is down.
     pub async fn follow(&self, case: &Id) -> MessageFollow {
         let follow = self.shared.follow(case);
-        let mut changes = follow.changes.clone();
-        while !self.shared.is_loaded(case) && *self.shared.is_up.borrow() {
-            if changes.changed().await.is_err() {
-                break;
+        if !self.shared.is_loaded(case) {
+            let read = self.shared.read_newest(case, follow.changes.clone());
+            let known = self.cache.get_or_load(&Key::conversation(case), read).await;
+            if let Ok(Some(Conversation(messages))) = known {
+                self.shared.begin_with(case, messages);
             }
         }
         follow
@@ -178,7 +183,6 @@ impl Shared {
         let mut cases = self.lock();
         let followed = cases.entry(case.clone()).or_insert_with(Followed::new);
         followed.followers += 1;
-        self.wanted.notify_one();
         MessageFollow {
             shared: Arc::clone(self),
             case: case.clone(),
@@ -189,6 +193,32 @@ impl Shared {
 
     fn is_loaded(&self, case: &Id) -> bool {
         self.lock().get(case).is_some_and(|followed| followed.is_loaded)
+    }
+
+    /// Has the newest messages of a case read, with those of all others that are wanted.
+    async fn read_newest(
+        &self,
+        case: &Id,
+        mut changes: watch::Receiver<u64>,
+    ) -> Result<Option<Conversation>, Unread> {
+        if let Some(followed) = self.lock().get_mut(case) {
+            followed.is_wanted = true;
+        }
+        self.wanted.notify_one();
+        while !self.is_loaded(case) && *self.is_up.borrow() {
+            changes.changed().await.map_err(|_| Unread)?;
+        }
+        let cases = self.lock();
+        let followed = cases.get(case).filter(|followed| followed.is_loaded).ok_or(Unread)?;
+        Ok(Some(Conversation::of(followed.messages.iter().map(|stored| &**stored))))
+    }
+
+    /// Begins with what is known of a case, where nothing has been read meanwhile.
+    fn begin_with(&self, case: &Id, messages: Vec<StoredMessage>) {
+        if let Some(followed) = self.lock().get_mut(case).filter(|followed| !followed.is_loaded) {
+            followed.is_loaded = true;
+            followed.take(messages);
+        }
     }
 
     async fn run(&self) {
@@ -215,9 +245,9 @@ impl Shared {
     fn query(&self, is_round: bool) -> MessageQuery {
         let mut query = MessageQuery::default();
         for (case, followed) in &*self.lock() {
-            if !followed.is_loaded {
+            if followed.is_wanted && !followed.is_loaded {
                 query.newest.push(case.clone());
-            } else if is_round {
+            } else if followed.is_loaded && is_round {
                 query.newer.push((case.clone(), followed.last()));
             }
         }
@@ -274,35 +304,5 @@ impl Shared {
         if changed {
             tracing::warn!(source = self.store.name(), is_up, "the state of the message store changed");
         }
-    }
-}
-
-impl Followed {
-    fn new() -> Self {
-        Self {
-            followers: 0,
-            is_loaded: false,
-            messages: VecDeque::new(),
-            left: 0,
-            changes: watch::Sender::default(),
-        }
-    }
-
-    fn last(&self) -> u64 {
-        self.messages.back().map_or(self.left, |stored| stored.sequence)
-    }
-
-    fn take(&mut self, newer: Vec<StoredMessage>) {
-        let last = self.last();
-        let newer = newer.into_iter().filter(|stored| stored.sequence > last);
-        self.messages.extend(newer.map(Arc::new));
-        while self.messages.len() > KEPT {
-            self.left = self.messages.pop_front().map_or(self.left, |stored| stored.sequence);
-        }
-        self.announce_attempt();
-    }
-
-    fn announce_attempt(&self) {
-        self.changes.send_modify(|changes| *changes += 1);
     }
 }

@@ -39,6 +39,15 @@ pub struct LimitsConfig {
 }
 
 impl LimitsConfig {
+    /// Says whether requests or streams of anybody are counted.
+    #[must_use]
+    pub const fn counts_requests(&self) -> bool {
+        self.requests_per_address.is_some()
+            || self.requests_per_token.is_some()
+            || self.streams_per_address.is_some()
+            || self.streams_per_token.is_some()
+    }
+
     pub(super) fn read(variables: &Variables, environment: Environment) -> Result<Self, ConfigError> {
         let limit = |name, default: u32| {
             let default = if environment == Environment::Production { default } else { 0 };

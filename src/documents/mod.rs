@@ -5,6 +5,7 @@
 
 pub mod analysis;
 mod checklist;
+mod estimates;
 mod files;
 mod health;
 mod lookups;
@@ -17,6 +18,7 @@ mod store;
 pub mod text_layer;
 
 pub use checklist::{CaseDocument, Checklist, ChecklistDocument, ChecklistItem, DocumentState, ItemState};
+pub use estimates::{Estimate, Estimates, Measure, PastRun};
 pub use files::{FileError, Files, MAX_FILE_BYTES};
 pub use health::{CountedHealth, DocumentHealth, MOST_HEALTH_DOCUMENTS, StageDuration};
 pub use lookups::{Lookups, Requirements};

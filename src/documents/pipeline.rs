@@ -5,10 +5,10 @@
 
 mod deadline;
 mod failure;
+mod forecast;
 mod job;
 mod leases;
 mod places;
-mod silence;
 mod under_way;
 
 use std::{future::Future, sync::Arc, time::Duration};
@@ -17,6 +17,7 @@ use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{
+    forecast::Forecast,
     job::Job,
     places::Places,
     under_way::{Entered, UnderWay},
@@ -24,10 +25,16 @@ use self::{
 use super::{
     DocumentStore, FileError, Files, StoreError, Upload,
     analysis::Analyzer,
+    estimates::Estimates,
     ocr::{Delivery, DeliveryOutcome, OcrDispatcher, Receipt},
     text_layer::TextLayerReader,
 };
-use crate::{broker::Emitter, clock::Clock, event::Id, telemetry::Metrics};
+use crate::{
+    broker::Emitter,
+    clock::Clock,
+    event::Id,
+    telemetry::{Metrics, TraceParent},
+};
 
 /// Documents read at once.
 const WORKED_ON_AT_ONCE: usize = 2;
@@ -63,6 +70,7 @@ struct Shared {
     /// What OCR says is not taken while its document is being left to OCR.
     handovers: Places,
     under_way: Arc<UnderWay>,
+    estimates: Arc<Estimates>,
     /// Names this process among those on the same store.
     worker: Id,
     work: TaskTracker,
@@ -113,6 +121,7 @@ impl Pipeline {
         let Readers { reader, ocr, analyzer } = readers;
         let (turns, work, stop) =
             (Semaphore::new(WORKED_ON_AT_ONCE), TaskTracker::new(), CancellationToken::new());
+        let estimates = Arc::new(Estimates::over(Arc::clone(&store)));
         let shared = Shared {
             store,
             files,
@@ -124,6 +133,7 @@ impl Pipeline {
             confirms: Places::default(),
             handovers: Places::default(),
             under_way: Arc::default(),
+            estimates,
             worker: Id::random(),
             work,
             stop,
@@ -133,18 +143,23 @@ impl Pipeline {
         Self { shared: Arc::new(shared) }
     }
 
-    /// Makes the document of an upload and starts the work on it; again changes nothing.
+    /// Makes the document of an upload and starts the work on it, in the caller's trace where there is one; again
+    /// changes nothing.
     ///
     /// # Errors
     /// [`ConfirmError`] when the file is not there, is not the one announced, or a store fails.
-    pub async fn confirm_upload(&self, upload: &Upload) -> Result<(), ConfirmError> {
+    pub async fn confirm_upload(
+        &self,
+        upload: &Upload,
+        trace: Option<TraceParent>,
+    ) -> Result<(), ConfirmError> {
         // A task of its own: a client that leaves in the middle must not leave a document nobody works on.
         let (pipeline, upload) = (self.clone(), upload.clone());
-        let confirming = self.shared.work.spawn(async move { pipeline.confirm(&upload).await });
+        let confirming = self.shared.work.spawn(async move { pipeline.confirm(&upload, trace).await });
         confirming.await.unwrap_or(Err(ConfirmError::Interrupted))
     }
 
-    async fn confirm(&self, upload: &Upload) -> Result<(), ConfirmError> {
+    async fn confirm(&self, upload: &Upload, trace: Option<TraceParent>) -> Result<(), ConfirmError> {
         let _turn = self.shared.confirms.of(&upload.document_id).lock().await;
         let store = &self.shared.store;
         if store.document(&upload.document_id).await?.is_some() {
@@ -160,26 +175,26 @@ impl Pipeline {
             taken => taken?,
         }
         if store.confirm(upload, &self.shared.lease()).await? {
-            self.start(upload.clone(), 1);
+            self.start(upload.clone(), 1, trace);
         }
         Ok(())
     }
 
-    /// Starts the next attempt at a failed document and gives its number.
+    /// Starts the next attempt at a failed document, in the caller's trace where there is one, and gives its number.
     ///
     /// # Errors
     /// [`RetryError`] when the document has not failed, or the store fails.
-    pub async fn retry(&self, upload: &Upload) -> Result<u32, RetryError> {
+    pub async fn retry(&self, upload: &Upload, trace: Option<TraceParent>) -> Result<u32, RetryError> {
         let (pipeline, upload) = (self.clone(), upload.clone());
-        let retrying = self.shared.work.spawn(async move { pipeline.begin_again(upload).await });
+        let retrying = self.shared.work.spawn(async move { pipeline.begin_again(upload, trace).await });
         retrying.await.unwrap_or(Err(RetryError::Interrupted))
     }
 
-    async fn begin_again(&self, upload: Upload) -> Result<u32, RetryError> {
+    async fn begin_again(&self, upload: Upload, trace: Option<TraceParent>) -> Result<u32, RetryError> {
         let retried = self.shared.store.retry(&upload.document_id, &self.shared.lease()).await?;
         let attempt = retried.ok_or(RetryError::NotFailed)?;
         self.shared.metrics.documents.retried.inc();
-        self.start(upload, attempt);
+        self.start(upload, attempt, trace);
         Ok(attempt)
     }
 
@@ -202,18 +217,22 @@ impl Pipeline {
         has_ended
     }
 
-    /// Takes what a delivery of the OCR queue says, once, and goes on from it.
+    /// Takes what a delivery of the OCR queue says, once, and goes on from it, in the trace it came with.
     ///
     /// # Errors
     /// [`StoreError`] when the store does not answer; nothing is taken then.
-    pub async fn take_delivery(&self, delivery: Delivery) -> Result<Receipt, StoreError> {
+    pub async fn take_delivery(
+        &self,
+        delivery: Delivery,
+        trace: Option<TraceParent>,
+    ) -> Result<Receipt, StoreError> {
         // A task of its own: a queue that hangs up must not leave a text nobody works on.
         let pipeline = self.clone();
-        let taking = self.shared.work.spawn(async move { pipeline.take(delivery).await });
+        let taking = self.shared.work.spawn(async move { pipeline.take(delivery, trace).await });
         taking.await.unwrap_or(Err(StoreError::Timeout))
     }
 
-    async fn take(&self, delivery: Delivery) -> Result<Receipt, StoreError> {
+    async fn take(&self, delivery: Delivery, trace: Option<TraceParent>) -> Result<Receipt, StoreError> {
         let upload = self.shared.store.upload(&delivery.document_id).await?;
         let _turn = self.shared.handovers.of(&delivery.document_id).lock().await;
         let receipt = self.shared.store.record_delivery(&delivery, &self.shared.lease()).await?;
@@ -223,6 +242,7 @@ impl Pipeline {
         {
             // Beside the job that sent it, which may not have heard yet that the queue has it.
             let entered = self.shared.under_way.enter(&upload.document_id, delivery.attempt);
+            self.shared.emitter.join_trace(&upload.document_id, delivery.attempt, trace);
             let job = self.job(upload, entered);
             self.spawn(async move { job.go_on(result).await });
         }
@@ -230,16 +250,18 @@ impl Pipeline {
     }
 
     /// Starts an attempt, unless this process is at it.
-    fn start(&self, upload: Upload, attempt: u32) -> bool {
+    fn start(&self, upload: Upload, attempt: u32, trace: Option<TraceParent>) -> bool {
         let Some(entered) = self.shared.under_way.enter_alone(&upload.document_id, attempt) else {
             return false;
         };
+        self.shared.emitter.join_trace(&upload.document_id, attempt, trace);
         self.spawn(self.job(upload, entered).run());
         true
     }
 
     fn job(&self, upload: Upload, entered: Entered) -> Job {
-        Job { shared: Arc::clone(&self.shared), upload, attempt: entered.attempt(), entered }
+        let forecast = Forecast::of(&upload, &self.shared.estimates);
+        Job { shared: Arc::clone(&self.shared), upload, attempt: entered.attempt(), entered, forecast }
     }
 
     fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {

@@ -32,7 +32,7 @@ pub mod chat_types {
 }
 
 /// One message of a chat.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ChatMessage {
     /// Names it within its case, whichever way it comes.
     pub id: Id,
@@ -48,7 +48,7 @@ pub struct ChatMessage {
 }
 
 /// A piece of an answer: the text at place `index`, counted from 0.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Token {
     /// The message that the answer becomes.
     pub message_id: Id,
@@ -62,7 +62,7 @@ pub struct Token {
 }
 
 /// All of an answer so far.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct AnswerText {
     /// The message that the answer becomes.
     pub message_id: Id,

@@ -7,6 +7,7 @@ mod channel;
 mod chat;
 mod chat_fold;
 mod cursor;
+mod eta;
 mod fields;
 mod fold;
 mod id;
@@ -28,6 +29,7 @@ pub use chat::{
 };
 pub use chat_fold::{ChatFold, ChatState};
 pub use cursor::{Cursor, CursorError, Mark};
+pub use eta::{ETA_FIELD, Eta};
 pub use fields::{EventError, MAX_EVENT_BYTES};
 pub use fold::{ChannelFold, Hidden, LogState};
 pub use id::{Id, IdError, MAX_ID_CHARS};

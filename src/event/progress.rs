@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{
+    eta,
     fields::{EventError, MAX_EVENT_BYTES, take, take_id, take_text, take_timestamp, wrong},
     id::Id,
     stage::{Stage, StepStatus},
@@ -131,7 +132,7 @@ impl ProgressEvent {
             timestamp: take_timestamp(&mut fields)?,
             event_id: take_id(&mut fields, "event_id")?,
             attempt: take_attempt(&mut fields)?,
-            extra: without_server_fields(fields),
+            extra: passed_through(fields),
         })
     }
 
@@ -205,10 +206,11 @@ fn take_line(
     }
 }
 
-fn without_server_fields(mut fields: Map<String, Value>) -> Map<String, Value> {
+fn passed_through(mut fields: Map<String, Value>) -> Map<String, Value> {
     for field in SERVER_FIELDS {
         fields.remove(field);
     }
+    eta::drop_unreadable(&mut fields);
     fields
 }
 

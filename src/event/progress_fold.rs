@@ -2,13 +2,17 @@
 //!
 //! Folding is deterministic: the same log gives the same events, whoever reads it and when.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashMap},
+};
 
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{
+    eta::{ETA_FIELD, Eta},
     id::Id,
     position::EventId,
     progress::ProgressEvent,
@@ -32,6 +36,8 @@ pub struct DocumentProgress {
     pub last: EventId,
     /// When each stage was first told in this attempt, by the log's clock in milliseconds.
     pub steps: BTreeMap<Stage, u64>,
+    /// When this attempt will be over, as far as anybody has told.
+    pub eta: Option<Eta>,
 }
 
 /// Folds a log of progress events, oldest first.
@@ -55,8 +61,11 @@ struct ShownProgress<'a> {
     timestamp: Option<&'a str>,
     event_id: &'a str,
     attempt: u32,
+    /// By an earlier event, where this one tells none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    eta_seconds: Option<[u64; 2]>,
     #[serde(flatten)]
-    extra: &'a Map<String, Value>,
+    extra: Cow<'a, Map<String, Value>>,
 }
 
 impl ProgressFold {
@@ -67,8 +76,8 @@ impl ProgressFold {
         {
             return None;
         }
-        let (attempt, percent) = self.advance(id, event);
-        Some(show(id, event, attempt, percent))
+        let moved = self.advance(id, event);
+        Some(show(id, event, &moved))
     }
 
     /// Gives what is known of each document.
@@ -87,20 +96,25 @@ impl ProgressFold {
         self.documents.retain(|_, document| document.last >= oldest);
     }
 
-    /// Moves the document forward and answers the event's attempt and the percent to show.
-    fn advance(&mut self, id: EventId, event: &ProgressEvent) -> (u32, u8) {
+    /// Moves the document forward, unless the event is of an attempt that is past.
+    fn advance(&mut self, id: EventId, event: &ProgressEvent) -> Moved {
         let known = self.documents.get(&event.document_id);
         let attempt = attempt_of(event, known);
-        match known {
-            Some(known) if attempt < known.attempt => (attempt, own_percent(event).unwrap_or(0)),
-            known => {
-                let document = moved(known.filter(|known| known.attempt == attempt), id, event, attempt);
-                let percent = document.percent;
-                self.documents.insert(event.document_id.clone(), document);
-                (attempt, percent)
-            }
+        if known.is_some_and(|known| attempt < known.attempt) {
+            return Moved { attempt, percent: own_percent(event).unwrap_or(0), eta: None };
         }
+        let document = moved(known.filter(|known| known.attempt == attempt), id, event, attempt);
+        let (percent, eta) = (document.percent, document.eta);
+        self.documents.insert(event.document_id.clone(), document);
+        Moved { attempt, percent, eta }
     }
+}
+
+/// What an event did to its document, as far as viewers are shown it.
+struct Moved {
+    attempt: u32,
+    percent: u8,
+    eta: Option<Eta>,
 }
 
 /// An upload that begins anew after an end is the next attempt, said or not.
@@ -132,7 +146,20 @@ fn moved(
         ended: known.and_then(|known| known.ended).or(end),
         last: id,
         steps,
+        eta: eta_after(known, id, event),
     }
+}
+
+/// What was told before holds on: who tells of a page need not know how long the others take.
+fn eta_after(known: Option<&DocumentProgress>, id: EventId, event: &ProgressEvent) -> Option<Eta> {
+    if event.is_terminal() {
+        return None;
+    }
+    let before = known.and_then(|known| known.eta);
+    if known.is_some_and(|known| event.stage < known.stage) {
+        return before;
+    }
+    Eta::told(&event.extra, id, before)
 }
 
 /// A failure moves nothing forward, unless its producer says how far it was.
@@ -144,21 +171,23 @@ fn own_percent(event: &ProgressEvent) -> Option<u8> {
     })
 }
 
-fn show(id: EventId, event: &ProgressEvent, attempt: u32, percent: u8) -> Event {
+fn show(id: EventId, event: &ProgressEvent, moved: &Moved) -> Event {
+    let tells_eta = event.extra.contains_key(ETA_FIELD);
     let own_id = event.event_id.as_ref().map_or_else(|| id.to_string(), ToString::to_string);
     let shown = ShownProgress {
         document_id: &event.document_id,
         stage: event.stage,
         step: event.stage.step(),
         total_steps: Stage::ALL.len(),
-        percent,
+        percent: moved.percent,
         status: event.status,
         label: event.label.as_deref().unwrap_or_else(|| event.stage.label()),
         detail: event.detail.as_deref(),
         timestamp: event.timestamp.as_deref(),
         event_id: &own_id,
-        attempt,
-        extra: &event.extra,
+        attempt: moved.attempt,
+        eta_seconds: moved.eta.filter(|_| !tells_eta).and_then(|eta| eta.left(id.milliseconds)),
+        extra: shown_extra(&event.extra),
     };
     Event {
         id,
@@ -167,6 +196,16 @@ fn show(id: EventId, event: &ProgressEvent, attempt: u32, percent: u8) -> Event 
         terminal: event.is_terminal(),
         data: to_line(&shown),
     }
+}
+
+/// To viewers what nobody knows is left out.
+fn shown_extra(extra: &Map<String, Value>) -> Cow<'_, Map<String, Value>> {
+    if extra.get(ETA_FIELD).is_none_or(|told| !told.is_null()) {
+        return Cow::Borrowed(extra);
+    }
+    let mut extra = extra.clone();
+    extra.remove(ETA_FIELD);
+    Cow::Owned(extra)
 }
 
 fn to_line(shown: &ShownProgress<'_>) -> Bytes {
@@ -254,6 +293,53 @@ mod tests {
         fold.apply(at(2), &event(Stage::OcrStarted).with_status(StepStatus::InProgress)).unwrap();
 
         assert_eq!(fold.document("d1").unwrap().steps, BTreeMap::from([(Stage::OcrStarted, 1)]));
+    }
+
+    fn told(event: ProgressEvent, eta: Value) -> ProgressEvent {
+        ProgressEvent { extra: Map::from_iter([(ETA_FIELD.to_owned(), eta)]), ..event }
+    }
+
+    #[test]
+    fn what_a_producer_tells_of_the_time_left_passes_and_holds_for_events_that_tell_none() {
+        let mut fold = ProgressFold::default();
+        let mut show = |at, event: &ProgressEvent| shown(&fold.apply(at, event).unwrap())[ETA_FIELD].clone();
+
+        assert_eq!(show(at(0), &event(Stage::UploadReceived)), Value::Null);
+        let first = told(event(Stage::OcrStarted), serde_json::json!([20.5, 40]));
+        assert_eq!(show(at(1_000), &first), serde_json::json!([20.5, 40]), "as it was told");
+        let page = event(Stage::OcrStarted).with_status(StepStatus::InProgress);
+        assert_eq!(show(at(11_000), &page), serde_json::json!([10, 30]));
+        let newer = told(event(Stage::OcrComplete), serde_json::json!([2, 3]));
+        assert_eq!(show(at(12_000), &newer), serde_json::json!([2, 3]));
+        let straggler = told(event(Stage::OcrStarted), serde_json::json!([50, 60]));
+        assert_eq!(show(at(12_500), &straggler), serde_json::json!([50, 60]));
+        assert_eq!(show(at(13_000), &event(Stage::AnalysisStarted)), serde_json::json!([1, 2]));
+        assert_eq!(show(at(16_000), &event(Stage::AnalysisComplete)), Value::Null, "it takes longer");
+        let newer = told(event(Stage::AnalysisComplete), serde_json::json!([5, 6]));
+        assert_eq!(show(at(16_000), &newer), serde_json::json!([5, 6]));
+        assert_eq!(show(at(16_100), &told(newer, Value::Null)), Value::Null, "left out");
+        let after = event(Stage::AnalysisComplete).with_percent(90);
+        assert_eq!(show(at(16_200), &after), Value::Null, "nobody knows any more");
+    }
+
+    #[test]
+    fn the_time_left_is_of_one_attempt_and_not_of_what_is_over() {
+        let mut fold = ProgressFold::default();
+        fold.apply(at(1), &told(event(Stage::OcrStarted), serde_json::json!([20, 40]))).unwrap();
+
+        let failed = fold.apply(at(2), &event(Stage::OcrStarted).with_status(StepStatus::Failed)).unwrap();
+        assert_eq!(
+            (shown(&failed)[ETA_FIELD].clone(), fold.document("d1").unwrap().eta),
+            (Value::Null, None)
+        );
+        fold.apply(at(3), &told(event(Stage::OcrComplete), serde_json::json!([20, 40]))).unwrap();
+        let again = fold.apply(at(4), &event(Stage::UploadReceived).with_attempt(2)).unwrap();
+        let late = fold.apply(at(5), &event(Stage::AnalysisStarted).with_attempt(1)).unwrap();
+
+        assert_eq!(
+            (shown(&again)[ETA_FIELD].clone(), shown(&late)[ETA_FIELD].clone()),
+            (Value::Null, Value::Null)
+        );
     }
 
     #[test]

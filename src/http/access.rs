@@ -6,7 +6,10 @@ use axum::http::{HeaderMap, header};
 use axum_extra::extract::CookieJar;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{
+    Deserialize, Serialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
 use subtle::ConstantTimeEq;
 
 use super::problem::Problem;
@@ -63,6 +66,15 @@ fn default_role() -> String {
 pub(super) struct UploadClaims {
     exp: u64,
     upload: Id,
+}
+
+/// What any token says that is signed with the key of viewers' tokens: links to files are, too.
+#[derive(Clone, Deserialize)]
+struct Signed {
+    #[serde(flatten)]
+    claims: Claims,
+    upload: Option<IgnoredAny>,
+    download: Option<IgnoredAny>,
 }
 
 /// Who a request comes from.
@@ -189,8 +201,15 @@ impl Access {
     }
 
     fn check(&self, token: &str) -> Result<Claims, Problem> {
-        self.decode(token)
-            .ok_or_else(|| Problem::unauthorized("The token has ended, or was not signed by this server."))
+        let signed: Option<Signed> = self.decode(token);
+        let signed = signed
+            .ok_or_else(|| Problem::unauthorized("The token has ended, or was not signed by this server."))?;
+        let is_link = signed.upload.is_some() || signed.download.is_some();
+        // Whoever signs tokens of their own may put more into them.
+        if is_link && signed.claims.channels.is_empty() && signed.claims.sub.is_none() {
+            return Err(Problem::unauthorized("This token is for one file only, and not a viewer's."));
+        }
+        Ok(signed.claims)
     }
 
     fn decode<T: DeserializeOwned + Clone>(&self, token: &str) -> Option<T> {

@@ -1,4 +1,5 @@
-//! `GET /api/v1/cases/{case_id}/checklist` and `GET /api/v1/procedures/{code}/requirements`: cached reads.
+//! `GET /api/v1/cases/{case_id}/checklist` and `GET /api/v1/procedures/{code}/requirements`, cached reads, and
+//! `GET /api/v1/procedures`, which a page asks for once.
 
 use axum::{
     Json,
@@ -26,6 +27,36 @@ use crate::{
 struct ProcedureRequirements {
     procedure_code: Id,
     requirements: Vec<Requirement>,
+}
+
+/// The procedures that ask for documents.
+#[derive(Serialize, ToSchema)]
+struct Procedures {
+    /// Their codes, in order.
+    procedures: Vec<String>,
+}
+
+/// Lists the procedures that ask for documents.
+#[utoipa::path(
+    get,
+    path = "/api/v1/procedures",
+    tag = "viewers",
+    security(("viewer" = []), ("viewer_cookie" = []), ("viewer_query" = []), ("service" = [])),
+    responses(
+        (status = 200, description = "Their codes", body = Procedures),
+        (status = 401, response = Refusal),
+        (status = 501, response = Refusal),
+        (status = 503, response = Refusal),
+    )
+)]
+pub(super) async fn procedures(
+    State(parts): State<Shared>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    parts.access.viewer(&headers, query_token(query.as_deref()).as_deref())?;
+    let procedures = parts.store.procedures().await.map_err(store_failed)?;
+    Ok(answer(Procedures { procedures }))
 }
 
 /// Lays the documents of a case against what its procedure asks for.

@@ -15,7 +15,7 @@ use super::{
     body::{parse_id, query_token},
     openapi::Refusal,
     problem::Problem,
-    progress::stream_url,
+    progress::{stream_url, trace_parent},
     uploads::{store_failed, token_for},
 };
 use crate::{
@@ -93,7 +93,10 @@ pub(super) struct RetryAnswer {
     post,
     path = "/api/v1/documents/{document_id}/retry",
     tag = "viewers",
-    params(("document_id" = Id, Path)),
+    params(
+        ("document_id" = Id, Path),
+        ("traceparent" = Option<String>, Header, description = "W3C Trace Context: the trace of the caller's work"),
+    ),
     security(("viewer" = []), ("viewer_cookie" = []), ("service" = [])),
     responses(
         (status = 202, description = "The next attempt begins", body = RetryAnswer),
@@ -118,7 +121,7 @@ pub(super) async fn retry(
     let upload = upload
         .filter(|upload| grant.covers(&Channel::documents(upload.patient_id.clone())))
         .ok_or_else(|| Problem::not_found("No document of yours has this document_id."))?;
-    let attempt = parts.pipeline.retry(&upload).await.map_err(|error| match error {
+    let attempt = parts.pipeline.retry(&upload, trace_parent(&headers)).await.map_err(|error| match error {
         RetryError::Interrupted => Problem::unavailable("The server goes down; try again."),
         RetryError::NotFailed => Problem::conflict(
             "Only a document that has failed is tried again; this one is under way, complete, or not confirmed.",

@@ -61,6 +61,9 @@ pub(super) async fn admit(State(parts): State<Shared>, request: Request, next: N
 }
 
 fn asker(parts: &Shared, request: &Request) -> Asker {
+    if !parts.limits.asks_who() {
+        return Asker::default();
+    }
     let headers = request.headers();
     let query = query_token(request.uri().query());
     let token = credential(headers, query.as_deref());

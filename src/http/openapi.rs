@@ -2,6 +2,8 @@
 //!
 //! Each handler describes itself with `#[utoipa::path]`; here stands what belongs to none of them.
 
+mod streamed;
+
 use axum::{
     Extension,
     body::Bytes,
@@ -21,11 +23,9 @@ use utoipa::{
 };
 use utoipa_axum::router::OpenApiRouter;
 
+pub(super) use self::streamed::{ChatStreamEvent, DocumentStreamEvent, WorkStreamEvent};
 use super::limits;
-use crate::{
-    event::{Id, Stage, StepStatus},
-    stream::{DocumentUpdate, DocumentView, Done, SourceChange},
-};
+use crate::event::{Id, Stage, StepStatus};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -164,6 +164,10 @@ pub(super) struct PublishRequest {
     /// Which try of the document, from 1.
     #[schema(minimum = 1, maximum = 10_000)]
     attempt: Option<u32>,
+    /// How long the document takes still: at least and at most, in seconds; `null` where that is not known any
+    /// more. Anything else is dropped.
+    #[schema(min_items = 2, max_items = 2)]
+    eta_seconds: Option<Vec<f64>>,
     #[serde(flatten)]
     more: BTreeMap<String, Value>,
 }
@@ -172,100 +176,17 @@ pub(super) struct PublishRequest {
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "it describes what TypedEvent::from_fields reads")]
 pub(super) struct TypedEventRequest {
-    #[schema(rename = "type")]
+    #[schema(
+        rename = "type",
+        pattern = r"^(?!(connected|done|heartbeat|source|reconnect)$)[a-z0-9_.-]{1,64}$"
+    )]
     kind: String,
-    /// What viewers are sent; an empty object when left out.
+    /// What viewers are sent; an empty object when left out. In a chat `message`, `token`, `checkpoint` and
+    /// `answer_done` have the data that its stream sends.
     data: Option<Value>,
     /// When it happened, RFC 3339.
     #[schema(format = DateTime)]
     timestamp: Option<String>,
     /// Names the event: a repeat that the server still knows is dropped.
     event_id: Option<Id>,
-}
-
-/// One event of a stream of documents: its `event` and its `data`.
-#[derive(ToSchema)]
-#[serde(tag = "event", content = "data", rename_all = "snake_case")]
-#[expect(dead_code, reason = "it describes what the stream sends")]
-pub(super) enum DocumentStreamEvent {
-    /// The snapshot: where each document stands, and where the stream starts.
-    Connected(ShownConnected),
-    /// One event of the log.
-    Progress(ShownProgress),
-    /// A document moved, as the database says.
-    DocumentUpdate(DocumentUpdate),
-    /// The connection lives.
-    Heartbeat(ShownHeartbeat),
-    /// The broker or the database went down, or is up again.
-    Source(SourceChange),
-    /// Nothing covered is under way any more.
-    Done(Done),
-    /// This stream ends: come back.
-    Reconnect(ShownReconnect),
-}
-
-/// The data of `connected` on a stream of documents.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "it describes what the stream sends")]
-pub(super) struct ShownConnected {
-    /// The channel.
-    channel: String,
-    /// The server's time, RFC 3339.
-    server_time: String,
-    /// Whether the stream goes on from the viewer's cursor.
-    resumed: bool,
-    /// Whether events behind the viewer's cursor may be missing.
-    gap: bool,
-    /// Where each document stands.
-    documents: Vec<DocumentView>,
-}
-
-/// A progress event as viewers are sent it, with what the producer added.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "it describes what ProgressFold shows")]
-pub(super) struct ShownProgress {
-    document_id: Id,
-    stage: Stage,
-    #[schema(minimum = 1, maximum = 6)]
-    step: u32,
-    total_steps: u32,
-    #[schema(minimum = 0, maximum = 100)]
-    percent: u8,
-    status: StepStatus,
-    label: String,
-    #[schema(required)]
-    detail: Option<String>,
-    #[schema(required)]
-    timestamp: Option<String>,
-    event_id: String,
-    attempt: u32,
-    #[serde(flatten)]
-    more: BTreeMap<String, Value>,
-}
-
-/// The data of `heartbeat`.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "it describes what the stream sends")]
-pub(super) struct ShownHeartbeat {
-    /// RFC 3339.
-    server_time: String,
-}
-
-/// The data of `reconnect`.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "it describes what the stream sends")]
-pub(super) struct ShownReconnect {
-    reason: ShownReason,
-}
-
-/// Why a stream ends.
-#[derive(ToSchema)]
-#[serde(rename_all = "snake_case")]
-#[expect(dead_code, reason = "it describes what the stream sends")]
-pub(super) enum ShownReason {
-    MaxDuration,
-    Shutdown,
-    SlowConsumer,
-    TokenExpired,
-    Overloaded,
 }

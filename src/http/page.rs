@@ -19,11 +19,14 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'; connect-src 'self'";
 
 /// What the page is made of: name, media type, text.
-const FILES: [(&str, &str, &str); 13] = [
+const FILES: [(&str, &str, &str); 17] = [
     ("page.css", STYLE, include_str!("page/page.css")),
     ("page.js", SCRIPT, include_str!("page/page.js")),
     ("announcement.js", SCRIPT, include_str!("page/announcement.js")),
     ("card.js", SCRIPT, include_str!("page/card.js")),
+    ("case.css", STYLE, include_str!("page/case.css")),
+    ("case.js", SCRIPT, include_str!("page/case.js")),
+    ("checklist.js", SCRIPT, include_str!("page/checklist.js")),
     ("connection.js", SCRIPT, include_str!("page/connection.js")),
     ("eta.js", SCRIPT, include_str!("page/eta.js")),
     ("list.js", SCRIPT, include_str!("page/list.js")),
@@ -32,6 +35,7 @@ const FILES: [(&str, &str, &str); 13] = [
     ("progress.js", SCRIPT, include_str!("page/progress.js")),
     ("proof.js", SCRIPT, include_str!("page/proof.js")),
     ("request.js", SCRIPT, include_str!("page/request.js")),
+    ("retry.js", SCRIPT, include_str!("page/retry.js")),
     ("upload.js", SCRIPT, include_str!("page/upload.js")),
 ];
 

@@ -175,7 +175,7 @@ fn reword(answer: Response) -> Response {
 
 const fn detail_of(status: StatusCode) -> &'static str {
     match status {
-        StatusCode::NOT_FOUND => "No route has this path; README.md lists the routes.",
+        StatusCode::NOT_FOUND => "No route has this path; docs/wire.md lists the routes.",
         StatusCode::METHOD_NOT_ALLOWED => "The Allow header lists the methods of this route.",
         StatusCode::PAYLOAD_TOO_LARGE => "The body is larger than this route takes.",
         StatusCode::UNSUPPORTED_MEDIA_TYPE => "Send the body as application/json.",

@@ -39,6 +39,7 @@ pub fn router(parts: Parts) -> Router {
         .routes(routes!(uploads::confirm))
         .routes(routes!(checklist::checklist))
         .routes(routes!(checklist::requirements))
+        .routes(routes!(checklist::procedures))
         .routes(routes!(messages::post).layer(long_body))
         .routes(routes!(tokens::issue))
         .routes(routes!(page::index))

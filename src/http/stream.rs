@@ -10,7 +10,7 @@ use axum::{
 use super::{
     Shared,
     body::parse_id,
-    openapi::{DocumentStreamEvent, Refusal},
+    openapi::{ChatStreamEvent, DocumentStreamEvent, Refusal, WorkStreamEvent},
     problem::Problem,
     sse,
 };
@@ -63,23 +63,25 @@ pub(super) async fn documents(
 }
 
 /// Streams a case's chat.
+///
+/// It has no `done`, and ends with `reconnect` only: an EventSource then comes back by itself, with the last id it
+/// was given.
 #[utoipa::path(
     get,
     path = "/api/v1/cases/{case_id}/chat/stream",
     tag = "viewers",
     params(
         ("case_id" = Id, Path),
-        ("events" = Option<String>, Query, description = "Only these events of the log, parted by commas"),
-        ("follow" = Option<String>, Query, description = "`1` stays open after `done`"),
+        ("events" = Option<String>, Query, description = "Only these events of the log and of the store, parted \
+            by commas; `connected`, `reconnect`, `source` and `heartbeat` always come"),
         ("last_event_id" = Option<String>, Query, description = "A cursor, or `earliest` for all the log holds"),
         ("Last-Event-ID" = Option<String>, Header, description = "A cursor; beats the query"),
     ),
     security(("viewer" = []), ("viewer_cookie" = []), ("viewer_query" = []), ("service" = [])),
     responses(
-        (status = 200, content_type = "text/event-stream", body = String,
-            description = "Server-Sent Events: `connected`, `message`, `typing`, pieces of answers, and `heartbeat`, `source`, `reconnect` as \
-                in streams of documents. Overload is `reconnect` and an end as well"),
-        (status = 204, description = "All is over and this viewer has been told"),
+        (status = 200, content_type = "text/event-stream", body = ChatStreamEvent,
+            description = "Server-Sent Events: `event` and `data` of each are as in the schema. Overload is \
+                `reconnect` and an end as well: an EventSource gives up on any other status"),
         (status = 400, response = Refusal),
         (status = 401, response = Refusal),
         (status = 403, response = Refusal),
@@ -96,6 +98,9 @@ pub(super) async fn chat(
 }
 
 /// Streams any other kind of work.
+///
+/// It has no `done`, and ends with `reconnect` only: an EventSource then comes back by itself, with the last id it
+/// was given.
 #[utoipa::path(
     get,
     path = "/api/v1/streams/{kind}/{id}",
@@ -103,17 +108,16 @@ pub(super) async fn chat(
     params(
         ("kind" = String, Path, description = "One of the server's `STREAM_KINDS`"),
         ("id" = Id, Path),
-        ("events" = Option<String>, Query, description = "Only these events of the log, parted by commas"),
-        ("follow" = Option<String>, Query, description = "`1` stays open after `done`"),
+        ("events" = Option<String>, Query, description = "Only these events of the log, parted by commas; \
+            `connected`, `reconnect`, `source` and `heartbeat` always come"),
         ("last_event_id" = Option<String>, Query, description = "A cursor, or `earliest` for all the log holds"),
         ("Last-Event-ID" = Option<String>, Header, description = "A cursor; beats the query"),
     ),
     security(("viewer" = []), ("viewer_cookie" = []), ("viewer_query" = []), ("service" = [])),
     responses(
-        (status = 200, content_type = "text/event-stream", body = String,
-            description = "Server-Sent Events: `connected`, the events of the work under their own types, `done`, and `heartbeat`, `source`, `reconnect` as \
-                in streams of documents. Overload is `reconnect` and an end as well"),
-        (status = 204, description = "All is over and this viewer has been told"),
+        (status = 200, content_type = "text/event-stream", body = WorkStreamEvent,
+            description = "Server-Sent Events: `event` and `data` of each are as in the schema. Overload is \
+                `reconnect` and an end as well: an EventSource gives up on any other status"),
         (status = 400, response = Refusal),
         (status = 401, response = Refusal),
         (status = 403, response = Refusal),

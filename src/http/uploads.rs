@@ -18,7 +18,7 @@ use super::{
     body::{JsonBody, parse_id, query_token},
     openapi::Refusal,
     problem::Problem,
-    progress::stream_url,
+    progress::{stream_url, trace_parent},
 };
 use crate::{
     clock::to_rfc3339,
@@ -202,6 +202,7 @@ pub(super) async fn put_file(
     post,
     path = "/api/v1/uploads/confirm",
     tag = "viewers",
+    params(("traceparent" = Option<String>, Header, description = "W3C Trace Context: the trace of the caller's work")),
     request_body = ConfirmRequest,
     security(("viewer" = []), ("viewer_cookie" = []), ("service" = [])),
     responses(
@@ -229,7 +230,7 @@ pub(super) async fn confirm(
     if !grant.covers(&channel) {
         return Err(unknown());
     }
-    parts.pipeline.confirm_upload(&upload).await.map_err(|error| match error {
+    parts.pipeline.confirm_upload(&upload, trace_parent(&headers)).await.map_err(|error| match error {
         ConfirmError::Interrupted => Problem::unavailable("The server goes down; confirm again."),
         ConfirmError::Store(error) => store_failed(error),
         ConfirmError::File(error) => confirm_refused(&error, &upload),

@@ -19,7 +19,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use self::delivery::{Kind, Unusable, read_delivery};
-use super::{Shared, file_links::SignedFileLinks, openapi::Refusal, problem::Problem, uploads::store_failed};
+use super::{
+    Shared, file_links::SignedFileLinks, openapi::Refusal, problem::Problem, progress::trace_parent,
+    uploads::store_failed,
+};
 use crate::{
     clock::Clock,
     config::OcrConfig,
@@ -80,7 +83,10 @@ struct DeliveryAnswer {
     post,
     path = CALLBACK_PATH,
     tag = "queue",
-    params(("Upstash-Signature" = String, Header, description = "The queue signs each delivery")),
+    params(
+        ("Upstash-Signature" = String, Header, description = "The queue signs each delivery"),
+        ("traceparent" = Option<String>, Header, description = "The trace of the document's caller, as the queue was told it"),
+    ),
     request_body(content = Object, description = "As the queue delivers it, at most 4,500,000 bytes"),
     responses(
         (status = 200, description = "Taken", body = DeliveryAnswer),
@@ -105,7 +111,10 @@ pub(super) async fn callback(
     post,
     path = FAILURE_PATH,
     tag = "queue",
-    params(("Upstash-Signature" = String, Header, description = "The queue signs each delivery")),
+    params(
+        ("Upstash-Signature" = String, Header, description = "The queue signs each delivery"),
+        ("traceparent" = Option<String>, Header, description = "The trace of the document's caller, as the queue was told it"),
+    ),
     request_body(content = Object, description = "As the queue delivers it, at most 4,500,000 bytes"),
     responses(
         (status = 200, description = "Taken", body = DeliveryAnswer),
@@ -140,8 +149,9 @@ async fn receive(
         Ok(authentic) => authentic,
         Err(error) => return unsigned(parts, error),
     };
+    let trace = trace_parent(headers);
     match read_delivery(kind, query, body, &authentic).await {
-        Ok(delivery) => match parts.pipeline.take_delivery(delivery).await {
+        Ok(delivery) => match parts.pipeline.take_delivery(delivery, trace).await {
             Ok(receipt) => taken(parts, receipt),
             Err(error) => {
                 parts.metrics.ocr_delivered("store_down");
@@ -157,7 +167,7 @@ async fn receive(
             tracing::warn!(why = words, "a delivery of the queue is of no use");
             // The queue will not come again: the document must not wait for it.
             if let Some(delivery) = ends
-                && let Err(error) = parts.pipeline.take_delivery(*delivery).await
+                && let Err(error) = parts.pipeline.take_delivery(*delivery, trace).await
             {
                 return store_failed(error).into_response();
             }

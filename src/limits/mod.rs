@@ -41,6 +41,7 @@ pub struct Limits {
     streams_by_token: Places<u64>,
     connections: Places<IpAddr>,
     tokens: RandomState,
+    asks_who: bool,
     metrics: Arc<Metrics>,
 }
 
@@ -67,8 +68,15 @@ impl Limits {
             streams_by_token: Places::of_each(config.streams_per_token),
             connections: Places::of_each(connections),
             tokens: RandomState::new(),
+            asks_who: config.counts_requests(),
             metrics,
         }
+    }
+
+    /// Says whether it matters who asks.
+    #[must_use]
+    pub const fn asks_who(&self) -> bool {
+        self.asks_who
     }
 
     /// Tells which address counts.

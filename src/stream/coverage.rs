@@ -52,6 +52,10 @@ pub struct DocumentView {
     /// When each stage was first told, RFC 3339, as far as the log reaches.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub steps: BTreeMap<Stage, String>,
+    /// How long it takes still: at least and at most, in seconds. Left out where nobody knows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<u64>>, min_items = 2, max_items = 2)]
+    pub eta_seconds: Option<[u64; 2]>,
     /// The time of the last move in milliseconds since the Unix epoch.
     #[serde(skip)]
     pub moved_at: u64,
@@ -180,6 +184,7 @@ fn view_of_record(
         reason: record.reason.clone(),
         updated_at: to_rfc3339(record.updated_at),
         steps: by_events.map(steps_of).unwrap_or_default(),
+        eta_seconds: by_events.filter(|_| is_active).and_then(|progress| progress.eta?.left(now)),
         moved_at: record.updated_at,
         is_active,
         is_told_by_status: true,
@@ -207,6 +212,7 @@ fn view_of_events(
         reason: is_silent.then(|| "worker_silent".into()),
         updated_at: to_rfc3339(moved_at),
         steps: steps_of(progress),
+        eta_seconds: progress.eta.filter(|_| !status.is_terminal()).and_then(|eta| eta.left(now)),
         moved_at,
         is_active: !status.is_terminal(),
         is_told_by_status: is_silent,
@@ -251,6 +257,7 @@ mod tests {
             ended: None,
             last: EventId::new(2_000, 0),
             steps: BTreeMap::new(),
+            eta: None,
         }
     }
 

@@ -138,9 +138,20 @@ impl StageClock {
         }
     }
 
-    /// Notes the caller's trace that an attempt belongs to.
+    /// Notes the caller's trace that an attempt belongs to; nothing once a later attempt is known.
     pub fn join(&self, document: &Id, attempt: u32, parent: TraceParent, now: DateTime<Utc>) {
-        self.lock().attempt(document, attempt, now).parent = Some(parent);
+        let mut documents = self.lock();
+        let known = documents.attempt(document, attempt, now);
+        if known.number == attempt {
+            known.parent = Some(parent);
+        }
+    }
+
+    /// Gives the caller's trace that an attempt belongs to, as far as known here.
+    #[must_use]
+    pub fn parent_of(&self, document: &Id, attempt: u32) -> Option<TraceParent> {
+        let documents = self.lock();
+        documents.by_id.get(document).filter(|known| known.number == attempt)?.parent.clone()
     }
 
     fn lock(&self) -> MutexGuard<'_, Documents> {
@@ -254,9 +265,13 @@ mod tests {
 
         clock.join(&document, 2, parent.clone(), Utc::now());
 
-        assert_eq!(note(2).parent, Some(parent));
+        assert_eq!(note(2).parent, Some(parent.clone()));
+        assert_eq!(clock.parent_of(&document, 2), Some(parent.clone()));
+        assert_eq!(clock.parent_of(&document, 1), None);
         assert_eq!((note(1).attempt, note(1).parent), (1, None), "it came late");
         assert_eq!(note(3).parent, None);
+        clock.join(&document, 2, parent, Utc::now());
+        assert_eq!(note(3).parent, None, "a word on an earlier attempt came late");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::{
 use tokio::time::Instant;
 
 use super::{command::Command, error::RedisError};
-use crate::telemetry::Metrics;
+use crate::{clock::Clock, telemetry::Metrics};
 
 /// The account of one database.
 pub(super) struct Account {
@@ -66,12 +66,20 @@ impl Account {
         self.note_quota(first_error);
     }
 
-    /// Logs a spent quota the first time only: the counter tells how it goes on.
+    /// Logs a spent quota the first time only: the metrics tell how it goes on.
     fn note_quota(&self, error: Option<&RedisError>) {
         match error {
-            None => self.is_quota_spent.store(false, Ordering::Relaxed),
+            None => {
+                self.is_quota_spent.store(false, Ordering::Relaxed);
+                // What costs nothing is taken during a rest as well.
+                if self.rests_for().is_none() {
+                    self.metrics.redis_rests(None);
+                }
+            }
             Some(error @ RedisError::Quota) => {
-                *self.lock() = error.back_off().map(|pause| Instant::now() + pause);
+                let pause = error.back_off();
+                *self.lock() = pause.map(|pause| Instant::now() + pause);
+                self.metrics.redis_rests(pause.map(|pause| Clock::System.since_epoch() + pause));
                 if !self.is_quota_spent.swap(true, Ordering::Relaxed) {
                     tracing::warn!(%error, "Redis refuses until the quota is renewed or raised");
                 }

@@ -1,13 +1,17 @@
 //! Where messages are kept: the contract, and a file per database.
 
 mod elsewhere;
+mod forgetful;
 mod postgres;
 mod rows;
 mod sqlite;
 
 use std::sync::Arc;
 
+pub use forgetful::ForgetfulChatStore;
+
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use self::{elsewhere::Elsewhere, postgres::PostgresChat, sqlite::SqliteChat};
@@ -64,7 +68,7 @@ pub struct NewMessage {
 }
 
 /// A message that is kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredMessage {
     /// The case it belongs to.
     pub case_id: Id,

@@ -84,7 +84,7 @@ pub(super) async fn analyzer(config: Option<&AnalyzerConfig>) -> Result<String, 
         let (variable, cure) = if error.is_about_the_token() {
             ("ANALYZER_TOKEN", "set the token that the analyzer takes")
         } else {
-            ("ANALYZER_URL", "is it up, and does it answer findings as the README shows them?")
+            ("ANALYZER_URL", "is it up, and does it answer findings as docs/analyzer.md shows them?")
         };
         Fault::new(variable, error).cured_by(cure)
     })?;

@@ -23,7 +23,8 @@ const CODES: [(&str, &str); 12] = [
     ("InvalidToken", "AWS_SESSION_TOKEN does not belong to the key: leave it empty if there is none"),
     ("AccessDenied", DENIED),
 ];
-const DENIED: &str = "the key needs s3:PutObject, s3:GetObject, s3:DeleteObject and s3:ListBucket (README)";
+const DENIED: &str =
+    "the key needs s3:PutObject, s3:GetObject, s3:DeleteObject and s3:ListBucket (docs/storage.md)";
 
 /// Names the fault.
 pub(super) fn kind(error: &Error) -> String {

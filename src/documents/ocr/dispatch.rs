@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{super::Upload, FileLinks};
 use crate::{
-    telemetry::Metrics,
+    telemetry::{Metrics, TraceParent},
     upstash::{Message, QStash, QStashError},
 };
 
@@ -15,6 +15,8 @@ use crate::{
 const WORKED_ON_FOR: Duration = Duration::from_secs(15 * 60);
 /// How often the queue tries the worker again: what its smallest plan allows, over half an hour.
 const RETRIES: u32 = 3;
+/// Names a caller's trace (W3C Trace Context).
+const TRACE_HEADER: &str = "traceparent";
 
 /// A queue that asks for a longer pause will not take the document while somebody waits for it.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -49,6 +51,8 @@ pub struct OcrOrder<'a> {
     pub attempt: u32,
     /// What the file's bytes are, as a media type.
     pub content_type: &'a str,
+    /// The caller's trace that the attempt belongs to; the worker is told, and whoever takes its answer.
+    pub trace: Option<&'a TraceParent>,
 }
 
 /// Tells that the queue has not taken a document, or has not said so.
@@ -110,7 +114,7 @@ impl OcrDispatcher {
     }
 
     fn message(&self, order: OcrOrder<'_>, link: &str) -> Message {
-        let OcrOrder { upload, attempt, content_type } = order;
+        let OcrOrder { upload, attempt, content_type, trace } = order;
         let document = &upload.document_id;
         let body = json!({
             "document_id": document,
@@ -121,11 +125,13 @@ impl OcrDispatcher {
             "progress_url": self.addresses.progress,
         });
         let with_query = |url: &str| format!("{url}?document_id={document}&attempt={attempt}");
-        Message::json(&self.addresses.worker, body.to_string())
+        let message = Message::json(&self.addresses.worker, body.to_string())
             .with_callback(&with_query(&self.addresses.callback))
             .with_failure_callback(&with_query(&self.addresses.failure_callback))
             .with_deduplication_id(&format!("{document}.{attempt}"))
             .with_retries(RETRIES)
-            .with_timeout(WORKED_ON_FOR)
+            .with_timeout(WORKED_ON_FOR);
+        let Some(trace) = trace.map(ToString::to_string) else { return message };
+        message.with_forward(TRACE_HEADER, &trace).with_callback_forward(TRACE_HEADER, &trace)
     }
 }

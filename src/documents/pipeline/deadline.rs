@@ -2,8 +2,14 @@
 
 use std::time::Duration;
 
-use super::silence::SILENT_FOR;
 use crate::documents::DocumentStatus;
+
+/// After this long no word of OCR comes any more: the link to the file has ended, and the queue's own tries to
+/// call back.
+const SILENT_FOR: Duration = Duration::from_secs(3 * 3_600);
+/// How long a document that is at OCR rests. Longer than its deadline by more than clocks differ: whoever takes
+/// it up then must find it past its deadline, and not send it to OCR again.
+pub(super) const RESTS_FOR: Duration = Duration::from_secs(SILENT_FOR.as_secs() + 120);
 
 const fn minutes(count: u64) -> Option<Duration> {
     Some(Duration::from_secs(count * 60))

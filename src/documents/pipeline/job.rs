@@ -6,7 +6,9 @@ use backon::{ExponentialBuilder, Retryable};
 use bytes::Bytes;
 use tokio::sync::SemaphorePermit;
 
-use super::{Shared, failure::Failure, leases::silence, silence::SILENT_FOR, under_way::Entered};
+use super::{
+    Shared, deadline::RESTS_FOR, failure::Failure, forecast::Forecast, leases::silence, under_way::Entered,
+};
 use crate::{
     documents::{
         Advance, DocumentStatus, FileError, StoreError, Upload,
@@ -33,11 +35,15 @@ pub(super) struct Job {
     pub(super) attempt: u32,
     /// Its place among what this process works on.
     pub(super) entered: Entered,
+    /// What it tells of the time it takes.
+    pub(super) forecast: Forecast,
 }
 
 /// Where the text of a document comes from.
 enum Reading {
     Text(TextLayer),
+    /// OCR has read it.
+    Scan(TextLayer),
     /// OCR has been asked.
     Elsewhere,
 }
@@ -51,9 +57,10 @@ enum Inline {
 
 impl Job {
     /// Works from the beginning, or from the text that OCR gave a process that ended since.
-    pub(super) async fn run(self) {
+    pub(super) async fn run(mut self) {
         let outcome = match self.read().await {
-            Ok(Reading::Text(layer)) => self.run_post_ocr_pipeline(layer).await,
+            Ok(Reading::Text(layer)) => self.run_post_ocr_pipeline(layer, false).await,
+            Ok(Reading::Scan(layer)) => self.run_post_ocr_pipeline(layer, true).await,
             // The document stays `ocr_processing` until the queue delivers.
             Ok(Reading::Elsewhere) => return self.leave_to_ocr().await,
             Err(reason) => Err(Failure { stage: Stage::OcrStarted, reason }),
@@ -62,9 +69,10 @@ impl Job {
     }
 
     /// Works from what OCR says.
-    pub(super) async fn go_on(self, result: OcrResult) {
+    pub(super) async fn go_on(mut self, result: OcrResult) {
+        self.forecast.prepare().await;
         let outcome = match layer_of(result) {
-            Ok(layer) => self.run_post_ocr_pipeline(layer).await,
+            Ok(layer) => self.run_post_ocr_pipeline(layer, true).await,
             Err(reason) => Err(Failure { stage: Stage::OcrStarted, reason }),
         };
         self.end(outcome).await;
@@ -94,7 +102,7 @@ impl Job {
         if self.entered.is_joined() {
             return;
         }
-        let lease = self.shared.lease_of(SILENT_FOR);
+        let lease = self.shared.lease_of(RESTS_FOR);
         let rested = self.shared.store.rest(&self.upload.document_id, self.attempt, &lease).await;
         if let Err(error) = rested {
             // Once the lease has ended it is sent again, which changes nothing for ten minutes.
@@ -105,23 +113,29 @@ impl Job {
 
     async fn end(&self, outcome: Result<(), Failure>) {
         match outcome {
-            Ok(()) => self.shared.metrics.document_ended("complete"),
+            Ok(()) => {
+                self.shared.metrics.document_ended("complete");
+                self.shared.metrics.estimated(self.forecast.outcome());
+            }
             Err(failure) => self.fail(failure).await,
         }
     }
 
-    async fn read(&self) -> Result<Reading, &'static str> {
+    async fn read(&mut self) -> Result<Reading, &'static str> {
         self.emit(Stage::UploadReceived, None);
+        self.forecast.prepare().await;
         self.clear_incoming().await;
         self.emit(Stage::OcrStarted, None);
         self.advance(&Advance::To(DocumentStatus::OcrProcessing)).await?;
         if let Some(result) = self.ocr_result().await? {
-            return layer_of(result).map(Reading::Text);
+            return layer_of(result).map(Reading::Scan);
         }
         match self.read_inline().await? {
             Inline::Text(layer) => Ok(Reading::Text(layer)),
             Inline::Picture(content_type) => {
-                self.send_to_ocr(content_type).await.map(|()| Reading::Elsewhere)
+                self.send_to_ocr(content_type).await?;
+                self.emit_sent_to_ocr();
+                Ok(Reading::Elsewhere)
             }
         }
     }
@@ -132,7 +146,9 @@ impl Job {
 
     async fn send_to_ocr(&self, content_type: &str) -> Result<(), &'static str> {
         let ocr = self.shared.ocr.as_ref().ok_or("needs_ocr")?;
-        let order = OcrOrder { upload: &self.upload, attempt: self.attempt, content_type };
+        let trace = self.shared.emitter.trace_of(&self.upload.document_id, self.attempt);
+        let order =
+            OcrOrder { upload: &self.upload, attempt: self.attempt, content_type, trace: trace.as_ref() };
         let Err(error) = ocr.dispatch(order).await else { return Ok(()) };
         tracing::error!(error = &error as &dyn std::error::Error, "a document could not be sent to OCR");
         // The queue may have taken it all the same and have delivered already: the first word stands.
@@ -190,9 +206,10 @@ impl Job {
     }
 
     /// Goes on from the text, whoever read it: analysis, then matching.
-    async fn run_post_ocr_pipeline(&self, layer: TextLayer) -> Result<(), Failure> {
+    async fn run_post_ocr_pipeline(&mut self, layer: TextLayer, is_scan: bool) -> Result<(), Failure> {
         let unread = |reason| Failure { stage: Stage::OcrStarted, reason };
-        self.advance(&Advance::To(DocumentStatus::OcrComplete)).await.map_err(unread)?;
+        self.advance(&Advance::Read { pages: layer.pages, is_scan }).await.map_err(unread)?;
+        self.forecast.has_pages(layer.pages);
         self.emit(Stage::OcrComplete, Some(&pages(layer.pages)));
         let failed = |reason| Failure { stage: Stage::AnalysisStarted, reason };
         self.advance(&Advance::To(DocumentStatus::Analyzing)).await.map_err(failed)?;
@@ -214,7 +231,7 @@ impl Job {
         })
     }
 
-    async fn run_matching(&self, findings: &Findings) -> Result<(), &'static str> {
+    async fn run_matching(&mut self, findings: &Findings) -> Result<(), &'static str> {
         let requirements = match &self.upload.procedure_code {
             Some(code) => retried(|| self.shared.store.requirements(code.as_str())).await?,
             None => Vec::new(),
@@ -256,13 +273,23 @@ impl Job {
         }
     }
 
-    fn emit(&self, stage: Stage, detail: Option<&str>) {
+    fn emit(&mut self, stage: Stage, detail: Option<&str>) {
         let event = self.event(stage, "step");
-        let event = match detail {
+        let mut event = match detail {
             Some(detail) => event.with_detail(detail),
             None => event,
         };
+        self.forecast.tell(&mut event);
         self.shared.emitter.emit_progress(self.patient(), event);
+    }
+
+    /// That OCR reads a document is news only where it changes how long it takes.
+    fn emit_sent_to_ocr(&mut self) {
+        self.forecast.goes_to_ocr();
+        let mut event = self.event(Stage::OcrStarted, "sent").with_status(StepStatus::InProgress);
+        if self.forecast.tell(&mut event) {
+            self.shared.emitter.emit_progress(self.patient(), event);
+        }
     }
 
     /// Names the event by what it tells: a step told again after a restart is known as a repeat.

@@ -85,7 +85,7 @@ impl Pipeline {
 
     fn go_on_with(&self, upload: Upload, record: &DocumentRecord) -> bool {
         if !self.is_past_its_deadline(record) {
-            return self.start(upload, record.attempt);
+            return self.start(upload, record.attempt, None);
         }
         let Some(entered) = self.shared.under_way.enter_alone(&upload.document_id, record.attempt) else {
             return false;

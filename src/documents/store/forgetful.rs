@@ -12,6 +12,7 @@ use crate::{
     cache::{Cache, Key},
     documents::{
         checklist::CaseDocument,
+        estimates::PastRun,
         health::DocumentHealth,
         matching::Requirement,
         ocr::{Delivery, OcrResult, Receipt},
@@ -118,12 +119,20 @@ impl DocumentStore for ForgetfulStore {
         self.inner.requirements(procedure_code).await
     }
 
+    async fn procedures(&self) -> Result<Vec<String>, StoreError> {
+        self.inner.procedures().await
+    }
+
     async fn case_documents(&self, case: &Id) -> Result<Vec<CaseDocument>, StoreError> {
         self.inner.case_documents(case).await
     }
 
     async fn health(&self, since: u64) -> Result<DocumentHealth, StoreError> {
         self.inner.health(since).await
+    }
+
+    async fn past_runs(&self, most: u32) -> Result<Vec<PastRun>, StoreError> {
+        self.inner.past_runs(most).await
     }
 
     async fn unfinished(&self) -> Result<Vec<(Upload, DocumentRecord)>, StoreError> {

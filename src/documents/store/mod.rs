@@ -5,6 +5,7 @@ mod forgetful;
 mod health;
 mod postgres;
 mod rows;
+mod runs;
 mod sqlite;
 
 use std::{sync::Arc, time::Duration};
@@ -21,6 +22,7 @@ pub use sqlite::SqliteStore;
 use super::{
     analysis::Findings,
     checklist::CaseDocument,
+    estimates::PastRun,
     health::DocumentHealth,
     matching::{Requirement, RequirementMatch},
     ocr::{Delivery, OcrResult, Receipt},
@@ -98,6 +100,12 @@ pub trait DocumentStore: StatusSource {
     /// [`StoreError`] when the store does not answer.
     async fn requirements(&self, procedure_code: &str) -> Result<Vec<Requirement>, StoreError>;
 
+    /// Reads the codes of all procedures that ask for something, in order.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    async fn procedures(&self) -> Result<Vec<String>, StoreError>;
+
     /// Reads the newest 200 documents of a case, newest first; nothing for an unknown case.
     ///
     /// # Errors
@@ -109,6 +117,12 @@ pub trait DocumentStore: StatusSource {
     /// # Errors
     /// [`StoreError`] when the store does not answer.
     async fn health(&self, since: u64) -> Result<DocumentHealth, StoreError>;
+
+    /// Reads how long the newest `most` documents took that went well, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    async fn past_runs(&self, most: u32) -> Result<Vec<PastRun>, StoreError>;
 
     /// Reads the documents that are under way, oldest first.
     ///
@@ -258,6 +272,13 @@ pub struct Upload {
 pub enum Advance {
     /// To a status under way.
     To(DocumentStatus),
+    /// To `ocr_complete`, with how much was read, and whether OCR had to.
+    Read {
+        /// Pages.
+        pages: u32,
+        /// Whether OCR read them.
+        is_scan: bool,
+    },
     /// To `analyzed`, with what was found.
     Analyzed(Box<Findings>),
     /// To `complete`, with what it serves.
@@ -272,10 +293,19 @@ impl Advance {
     pub const fn status(&self) -> DocumentStatus {
         match self {
             Self::To(status) => *status,
+            Self::Read { .. } => DocumentStatus::OcrComplete,
             Self::Analyzed(_) => DocumentStatus::Analyzed,
             Self::Complete(_) => DocumentStatus::Complete,
             Self::Failed(_) => DocumentStatus::Failed,
         }
+    }
+
+    fn pages(&self) -> Option<i64> {
+        if let Self::Read { pages, .. } = self { Some(i64::from(*pages)) } else { None }
+    }
+
+    const fn is_scan(&self) -> Option<bool> {
+        if let Self::Read { is_scan, .. } = self { Some(*is_scan) } else { None }
     }
 }
 

@@ -71,6 +71,10 @@ struct TypeAndDates {
     dates: Vec<String>,
 }
 
+/// Those that ask for something.
+pub(super) const PROCEDURES: &str =
+    "SELECT DISTINCT procedure_code FROM procedure_requirements ORDER BY procedure_code";
+
 /// What a procedure asks for.
 #[derive(FromRow)]
 pub(super) struct RequirementRow {

@@ -16,13 +16,16 @@ use super::{
     StatusSource, StoreError, Upload,
     health::{HEALTH, HealthRow},
     rows::{
-        CASE_DOCUMENTS, CaseDocumentRow, RecordRow, RequirementRow, UnfinishedRow, UploadRow, lasting, signed,
+        CASE_DOCUMENTS, CaseDocumentRow, PROCEDURES, RecordRow, RequirementRow, UnfinishedRow, UploadRow,
+        lasting, signed,
     },
+    runs::{PAST_RUNS, RunRow},
 };
 use crate::{
     clock::Clock,
     documents::{
         checklist::CaseDocument,
+        estimates::PastRun,
         health::{DocumentHealth, MOST_HEALTH_DOCUMENTS},
         matching::Requirement,
         ocr::{Delivery, OcrResult, Receipt},
@@ -184,7 +187,8 @@ impl DocumentStore for SqliteStore {
                  reading_at = CASE WHEN $3 = 'ocr_processing' THEN $5 ELSE reading_at END,
                  read_at = CASE WHEN $3 = 'ocr_complete' THEN $5 ELSE read_at END,
                  analyzing_at = CASE WHEN $3 = 'analyzing' THEN $5 ELSE analyzing_at END,
-                 analyzed_at = CASE WHEN $3 = 'analyzed' THEN $5 ELSE analyzed_at END
+                 analyzed_at = CASE WHEN $3 = 'analyzed' THEN $5 ELSE analyzed_at END,
+                 pages = coalesce($9, pages), is_scan = coalesce($10, is_scan)
              WHERE document_id = $1 AND attempt = $2 AND rank < $4",
         )
         .bind(document.as_str())
@@ -195,6 +199,8 @@ impl DocumentStore for SqliteStore {
         .bind(if let Advance::Failed(reason) = to { Some(*reason) } else { None })
         .bind(if let Advance::Analyzed(findings) = to { serde_json::to_string(findings).ok() } else { None })
         .bind(if let Advance::Complete(matches) = to { serde_json::to_string(matches).ok() } else { None })
+        .bind(to.pages())
+        .bind(to.is_scan())
         .execute(&mut *transaction)
         .await?;
         if done.rows_affected() == 1 && to.status().is_terminal() {
@@ -215,6 +221,10 @@ impl DocumentStore for SqliteStore {
         rows.into_iter().map(RequirementRow::read).collect()
     }
 
+    async fn procedures(&self) -> Result<Vec<String>, StoreError> {
+        Ok(sqlx::query_scalar(PROCEDURES).fetch_all(&self.pool).await?)
+    }
+
     async fn case_documents(&self, case: &Id) -> Result<Vec<CaseDocument>, StoreError> {
         let rows = sqlx::query_as::<_, CaseDocumentRow>(CASE_DOCUMENTS)
             .bind(case.as_str())
@@ -231,6 +241,11 @@ impl DocumentStore for SqliteStore {
             .fetch_all(&self.pool)
             .await?;
         Ok(HealthRow::read_all(rows))
+    }
+
+    async fn past_runs(&self, most: u32) -> Result<Vec<PastRun>, StoreError> {
+        let rows = sqlx::query_as::<_, RunRow>(PAST_RUNS).bind(i64::from(most)).fetch_all(&self.pool).await?;
+        Ok(RunRow::read_all(rows))
     }
 
     async fn unfinished(&self) -> Result<Vec<(Upload, DocumentRecord)>, StoreError> {
@@ -302,5 +317,20 @@ mod tests {
             let by_index = format!("SEARCH documents USING INDEX {index}");
             assert!(of_documents.iter().all(|(.., step)| step.starts_with(&by_index)), "{steps:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn past_runs_are_read_by_index_and_not_sorted() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}/t.db", folder.path().display());
+        let store = SqliteStore::open(&url, Clock::System).await.unwrap();
+        store.migrate().await.unwrap();
+
+        let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {PAST_RUNS}"));
+        let steps: Vec<(i64, i64, i64, String)> =
+            sqlx::query_as(explain).bind(1).fetch_all(&store.pool).await.unwrap();
+
+        assert_eq!(steps.len(), 1, "{steps:?}");
+        assert_eq!(steps[0].3, "SCAN documents USING INDEX documents_complete");
     }
 }

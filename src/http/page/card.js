@@ -24,13 +24,15 @@ const REASON_WORDS = {
   needs_ocr: 'The document is a picture without text, and text recognition is not available here.',
   no_text: 'No text was found in the document. A sharper scan may help.',
   ocr_failed: 'The text in the picture could not be read. A sharper scan may help.',
-  ocr_unavailable: 'Pictures cannot be read at the moment. Please upload the document again later.',
-  analyzer_unavailable: 'The document cannot be looked at right now. Please upload it again later.',
+  ocr_unavailable: 'Pictures cannot be read at the moment. Please try again in a while.',
+  analyzer_unavailable: 'The document cannot be looked at right now. Please try again in a while.',
   analyzer_failed: 'We could not make out what the document says.',
   file_missing: 'The uploaded file is no longer there. Please upload it again.',
-  worker_silent: 'Processing stopped without an answer. Please upload the document again.',
-  internal: 'Something went wrong on our side. Please upload the document again later.',
+  worker_silent: 'Processing stopped without an answer. Please try again.',
+  internal: 'Something went wrong on our side. Please try again in a while.',
 };
+// Of these another attempt at the same file ends alike.
+const LASTING_REASONS = ['encrypted', 'unreadable', 'not_a_pdf', 'no_pages', 'too_complex', 'needs_ocr', 'no_text', 'file_missing'];
 
 const cardTemplate = document.getElementById('card-template');
 const stepTemplate = document.getElementById('step-template');
@@ -82,18 +84,29 @@ function renderBar({ node, status, percent, uploadPercent }, title) {
 }
 
 function renderFailure(card) {
-  const { node, status, reason, retryable } = card;
+  const { node, status, reason, retryable, problem, isRetried } = card;
   const failed = phaseOf(card) === 'failed';
   node.querySelector('.failure').hidden = !failed;
   node.querySelector('.again').hidden = !(status === 'upload_failed' && retryable);
+  const retry = node.querySelector('.retry');
+  retry.hidden = !mayBeRetried(card);
+  // Not disabled: a disabled button loses the focus.
+  retry.setAttribute('aria-disabled', String(Boolean(isRetried)));
+  setText(node, '.problem', problem ?? '');
+  node.querySelector('.problem').hidden = !problem;
   if (failed) setText(node, '.reason', reasonInWords(reason));
 }
 
+// Of a document without a name only events tell: its file is not here.
+function mayBeRetried({ status, reason, filename }) {
+  return status === 'failed' && Boolean(filename) && !LASTING_REASONS.includes(reason);
+}
+
 function reasonInWords(reason) {
-  if (!reason) return 'The document could not be processed. Please upload it again later.';
+  if (!reason) return 'The document could not be processed.';
   if (Object.hasOwn(REASON_WORDS, reason)) return REASON_WORDS[reason];
   const isCode = /^[a-z0-9_]+$/.test(reason);
-  return isCode ? `The document could not be processed (${reason}). Please upload it again later.` : reason;
+  return isCode ? `The document could not be processed (${reason}).` : reason;
 }
 
 function renderStep(card, node, index) {

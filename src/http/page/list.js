@@ -15,11 +15,22 @@ const summary = document.getElementById('summary');
 const finishedLine = document.getElementById('finished');
 const finishedText = document.getElementById('finished-text');
 let namesTimer;
+let toldOutcome = () => {};
 
 setInterval(() => cards().forEach(renderEta), ETA_INTERVAL_MS);
 
 export function cards() {
   return [...byKey.values()];
+}
+
+/** What a document is called. */
+export function nameOf(documentId) {
+  return byKey.get(documentId)?.filename || `Document ${documentId}`;
+}
+
+/** Tells of every document that ends, or is worked on again. */
+export function onOutcome(tell) {
+  toldOutcome = tell;
 }
 
 /** Gives the card of a document, a new one if need be. */
@@ -77,6 +88,7 @@ function noteOutcome(card) {
   const phase = phaseOf(card);
   const isNews = card.toldPhase && card.toldPhase !== phase;
   card.toldPhase = phase;
+  if (isNews) toldOutcome();
   if (!isNews || !isSettled(card)) return;
   announce(card, `${card.filename || 'A document'}: ${phase}.`);
 }

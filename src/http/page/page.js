@@ -1,9 +1,12 @@
 import { followDocuments } from '/tidings.js';
 import { appendToLog } from './log.js';
-import { cardFor, cards, forgetCards, showCard, showFinished, showSummary } from './list.js';
+import { cardFor, cards, forgetCards, onOutcome, showCard, showFinished, showSummary } from './list.js';
 import { noteSignOfLife, showConnection, showSource, startConnection } from './connection.js';
 import { forgetReceived, noteReceived, proveAfterCut, receivedIds, startProof } from './proof.js';
 import { startUploads, showProblems } from './upload.js';
+import { startRetries } from './retry.js';
+import { startCase } from './case.js';
+import { changeChecklist, refreshChecklist } from './checklist.js';
 import { applyOutcome, applyProgress, isSettled, restartIfOtherAttempt } from './progress.js';
 import { followedPatient, startPatient } from './patient.js';
 import { currentToken, keepToken } from './request.js';
@@ -23,6 +26,9 @@ startConnection({ holds: () => stream?.leads ?? true });
 startProof({ cutStream: (duration) => stream.reconnect(duration) });
 startPatient(changePatient);
 startUploads({ onConfirmed: watchWith });
+startRetries();
+startCase(changeChecklist);
+onOutcome(refreshChecklist);
 openStream();
 
 function changePatient() {
@@ -68,6 +74,7 @@ function applyConnected({ documents = [], gap }) {
     showCard(card);
   }
   showSummary();
+  refreshChecklist();
 }
 
 function forgetUnlisted(documents) {

@@ -24,6 +24,7 @@ export function freshAttempt(attempt) {
     detail: '',
     eta: null,
     reason: '',
+    problem: '',
     steps: STEPS.map(({ name }) => ({ name, at: null })),
   };
 }

@@ -27,8 +27,15 @@ export function getJson(path) {
   return request(path, { headers: {} });
 }
 
+// The server tells programs how to send a token; a person has the page only.
+const ACCESS_WORDS = {
+  401: 'A token is needed here. Open this page with #token=… at the end of its address.',
+  403: 'Your token does not cover this.',
+};
+
 /** A problem as sentences a person can act on. */
-export function inWords({ title, detail, message }) {
+export function inWords({ status, title, detail, message }) {
+  if (Object.hasOwn(ACCESS_WORDS, status ?? 0)) return ACCESS_WORDS[status];
   const sentences = [title ?? message ?? 'Something went wrong', detail].filter(Boolean);
   return sentences.map((text) => (/[.!?]$/.test(text) ? text : `${text}.`)).join(' ');
 }

@@ -1,5 +1,6 @@
 // Uploads: files are announced, put where the answer says, and confirmed.
 
+import { chosenProcedure, focusCase, followedCase, settleCase } from './case.js';
 import { addCard, rekeyCard, showCard } from './list.js';
 import { focusPatient, followedPatient, lockPatient, settlePatient } from './patient.js';
 import { applyOutcome, freshAttempt } from './progress.js';
@@ -55,10 +56,11 @@ function acceptDrops(zone) {
 function takeFiles(files) {
   // A drop leaves the focus in the field, so its change has not been told yet.
   if (!settlePatient()) return focusPatient();
+  if (!settleCase()) return focusCase();
   showProblems(files.map(refusalOf).filter(Boolean));
   for (const file of files.filter((candidate) => !refusalOf(candidate))) {
     const card = addCard(Symbol(file.name), file.name);
-    card.file = file;
+    Object.assign(card, { file, caseId: followedCase(), procedure: chosenProcedure() });
     card.node.querySelector('.again').addEventListener('click', () => uploadAgain(card));
     queueUpload(card);
   }
@@ -101,7 +103,7 @@ function uploadWaiting() {
 
 async function upload(card) {
   try {
-    const place = await presign(card.file);
+    const place = await presign(card);
     rekeyCard(card, place.document_id);
     showCard(card);
     await sendFile(card, place);
@@ -121,12 +123,14 @@ function fail(card, problem) {
   Object.assign(card, { status: 'upload_failed', failedStep: 0, reason: inWords(problem), retryable });
 }
 
-function presign(file) {
+function presign({ file, caseId, procedure }) {
   return postJson('/api/v1/uploads/presign', {
     patient_id: followedPatient(),
     filename: file.name,
     content_type: contentTypeOf(file),
     size: file.size,
+    ...(caseId && { case_id: caseId }),
+    ...(procedure && { procedure_code: procedure }),
   });
 }
 

@@ -33,6 +33,9 @@ pub struct DocumentMetrics {
     pub retried: Counter,
     /// Texts analyzed, by outcome: `ok`, `failed` or `unavailable`.
     pub analyses: Counters<OutcomeLabels>,
+    /// Documents that went well by how their first estimate came true: `early`, `within` or `late`; `none`
+    /// where too few like them were known.
+    pub estimates: Counters<OutcomeLabels>,
     /// How long the stages took of which this process emitted both start and end.
     pub stages: Histograms<StageLabels>,
     /// Calls to the file store by outcome: `ok`, `denied`, `timeout` or `failed`.
@@ -56,6 +59,11 @@ impl DocumentMetrics {
             ),
             retried: add(registry, "documents_retried", "Failed documents tried again"),
             analyses: add(registry, "analyses", "Texts analyzed, by outcome"),
+            estimates: add(
+                registry,
+                "estimates",
+                "Documents that went well, by how the first estimate of their time came true",
+            ),
             stages: add_seconds(
                 registry,
                 "stage",
@@ -71,6 +79,7 @@ impl DocumentMetrics {
         );
         show_outcomes(&documents.ended, &["complete", "failed"]);
         show_outcomes(&documents.analyses, &["ok", "failed", "unavailable"]);
+        show_outcomes(&documents.estimates, &["early", "within", "late", "none"]);
         show_outcomes(&documents.file_calls, &["ok", "denied", "timeout", "failed"]);
         for stage in Work::ALL.map(Work::as_str) {
             for outcome in ["completed", "failed"] {
@@ -111,6 +120,11 @@ impl Metrics {
         if outcome != "ok" {
             self.failed("analyses", outcome);
         }
+    }
+
+    /// Counts a document that went well by how its first estimate came true.
+    pub fn estimated(&self, outcome: &'static str) {
+        count_outcome(&self.documents.estimates, outcome);
     }
 
     /// Notes how long a stage took: `outcome` is `completed` or `failed`.

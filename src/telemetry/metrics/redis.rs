@@ -1,5 +1,7 @@
 //! Redis: what is called, what it costs, what drains move.
 
+use std::time::Duration;
+
 use prometheus_client::{
     metrics::{counter::Counter, gauge::Gauge, histogram::Histogram},
     registry::Registry,
@@ -18,6 +20,9 @@ pub struct RedisMetrics {
     pub calls: Counters<OutcomeLabels>,
     /// Bytes of bodies by direction: `sent` or `received`.
     pub bytes: Counters<DirectionLabels>,
+    /// Until when nothing that is billed is sent, as the quota is spent, in seconds since the Unix epoch; 0 where
+    /// nothing holds calls back.
+    pub rests_until: Gauge,
     /// 1 while the wake-up subscription stands, 0 while channels are polled.
     pub wake_up: Gauge,
     /// Wake-up messages by what came of them: `taken` without a read, `read`, `drained`, `known`,
@@ -41,6 +46,11 @@ impl RedisMetrics {
             commands: add(registry, "redis_commands", "Redis commands as Upstash bills them"),
             calls: add(registry, "redis_calls", "Calls to Redis, by outcome"),
             bytes: add(registry, "redis_bytes", "Bytes of bodies to and from Redis, by direction"),
+            rests_until: add(
+                registry,
+                "redis_rests_until_seconds",
+                "Unix time until which nothing billed is sent, as the quota is spent; 0 without a rest",
+            ),
             wake_up: add(registry, "wake_up", "1 while the wake-up subscription stands"),
             wakes: add(registry, "wakes", "Wake-up messages, by what came of them"),
             drain_events,
@@ -73,6 +83,12 @@ impl Metrics {
     /// Counts bytes of a body: `sent` to Redis, or `received`.
     pub fn redis_carried(&self, direction: &'static str, bytes: usize) {
         self.redis.bytes.get_or_create(&DirectionLabels { direction }).inc_by(bytes as u64);
+    }
+
+    /// Notes until when nothing that is billed is sent, since the Unix epoch; none where all is sent.
+    pub fn redis_rests(&self, until: Option<Duration>) {
+        let seconds = until.map_or(0, |until| until.as_secs());
+        self.redis.rests_until.set(i64::try_from(seconds).unwrap_or(i64::MAX));
     }
 
     /// Notes whether the wake-up subscription stands.

@@ -1,6 +1,6 @@
 //! The trace that a caller's work belongs to (W3C Trace Context, `traceparent`).
 
-use std::collections::HashMap;
+use std::{collections::HashMap, fmt};
 
 use opentelemetry::{
     propagation::TextMapPropagator,
@@ -35,6 +35,13 @@ impl TraceParent {
     }
 }
 
+/// Writes it as a `traceparent`.
+impl fmt::Display for TraceParent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "00-{}-{}-{:02x}", self.trace_id(), self.span_id(), u8::from(self.is_sampled()))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -46,6 +53,12 @@ mod tests {
         assert_eq!(parent.trace_id().to_string(), "0af7651916cd43dd8448eb211c80319c");
         assert_eq!(parent.span_id().to_string(), "b7ad6b7169203331");
         assert!(parent.is_sampled());
+        for text in [
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00",
+        ] {
+            assert_eq!(TraceParent::parse(text).unwrap().to_string(), text);
+        }
         for malformed in [
             "",
             "00-00000000000000000000000000000000-b7ad6b7169203331-01",

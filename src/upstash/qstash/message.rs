@@ -57,6 +57,13 @@ impl Message {
         self.with(&format!("Upstash-Forward-{name}"), value)
     }
 
+    /// Passes a header on to whoever is told of the outcome.
+    #[must_use]
+    pub fn with_callback_forward(self, name: &str, value: &str) -> Self {
+        self.with(&format!("Upstash-Callback-Forward-{name}"), value)
+            .with(&format!("Upstash-Failure-Callback-Forward-{name}"), value)
+    }
+
     pub(super) fn destination(&self) -> &str {
         &self.destination
     }

@@ -30,7 +30,7 @@ async fn everything_is_reached_with_the_keyboard_and_its_focus_is_seen() {
     let browser = Browser::start().await;
     open_live(&browser, &server.url).await;
 
-    for wanted in ["cut", "patient-id", "file-input"] {
+    for wanted in ["cut", "patient-id", "case-id", "procedure", "file-input"] {
         assert_eq!(press(&browser, Key::Tab).await, wanted);
         assert!(is_outlined(&browser).await, "{wanted}");
         browser.picture(&format!("focus-{wanted}")).await;
@@ -80,7 +80,7 @@ async fn a_screen_reader_hears_the_outcomes_and_never_two_sentences_in_a_second(
         browser.run("return Math.min(...said.slice(1).map(({ at }, index) => at - said[index].at))").await;
     assert!(nearest.as_f64().is_none_or(|apart| apart > 900.0), "{nearest} ms apart: {words:?}");
     let alerts = browser.run("return places").await;
-    assert_eq!(alerts, serde_json::json!(["patient-error", "problems", "announcement"]));
+    assert_eq!(alerts, serde_json::json!(["patient-error", "case-error", "problems", "announcement"]));
 }
 
 #[tokio::test]
@@ -94,7 +94,7 @@ async fn everything_has_a_name_that_can_be_read_out() {
 
     let nameless = browser
         .run(
-            "return [...document.querySelectorAll('button, input, [role=progressbar], section, ol, article')]
+            "return [...document.querySelectorAll('button, input, select, [role=progressbar], section, ol, article')]
                 .filter((node) => node.checkVisibility())
                 .filter((node) => !node.labels?.length && !node.innerText?.trim()
                     && !node.getAttribute('aria-label') && !node.getAttribute('aria-labelledby'))
@@ -103,7 +103,7 @@ async fn everything_has_a_name_that_can_be_read_out() {
         .await;
     assert_eq!(nameless, serde_json::json!([]));
     let levels = browser
-        .run("return [...document.querySelectorAll('h1, h2, h3')].map(({ tagName }) => tagName)")
+        .run("return [...document.querySelectorAll('h1, h2, h3')].filter((node) => node.checkVisibility()).map(({ tagName }) => tagName)")
         .await;
     assert_eq!(levels, serde_json::json!(["H1", "H2", "H3", "H3"]));
 }

@@ -1,26 +1,11 @@
 //! Documents dropped on the page go straight to the bucket, which is another origin.
 
-use base64::{Engine, engine::general_purpose::STANDARD};
-
 use crate::{
-    browser::page::{first_done, open_live, steps, wait_for_cards, wait_for_done},
+    browser::page::{drop_files, first_done, open_live, steps, wait_for_cards, wait_for_done},
     support::{Browser, S3, Server, documents::fixture, s3::Seen},
 };
 
 const FILE: &str = "discharge_summary.pdf";
-
-/// Drops a file of `fixtures/` on the page, as a person would.
-async fn drop_file(browser: &Browser, name: &str) {
-    let bytes = STANDARD.encode(fixture(name));
-    let script = format!(
-        "const bytes = Uint8Array.from(atob('{bytes}'), (letter) => letter.charCodeAt(0));
-         const dataTransfer = new DataTransfer();
-         dataTransfer.items.add(new File([bytes], '{name}', {{ type: 'application/pdf' }}));
-         document.getElementById('drop')
-             .dispatchEvent(new DragEvent('drop', {{ dataTransfer, bubbles: true, cancelable: true }}));"
-    );
-    browser.run(&script).await;
-}
 
 fn of_browser(s3: &S3) -> Vec<Seen> {
     s3.seen().into_iter().filter(|seen| seen.origin.is_some()).collect()
@@ -33,7 +18,7 @@ async fn a_dropped_file_is_put_to_the_bucket_by_the_browser_and_seen_to_its_end(
     let browser = Browser::start().await;
     open_live(&browser, &server.url).await;
 
-    drop_file(&browser, FILE).await;
+    drop_files(&browser, &[(FILE, &fixture(FILE))]).await;
     wait_for_cards(&browser, "complete", 1).await;
     wait_for_done(&browser).await;
 
@@ -55,7 +40,7 @@ async fn a_bucket_that_is_away_is_said_in_words_and_the_file_can_be_sent_again()
     open_live(&browser, &server.url).await;
     s3.stop();
 
-    drop_file(&browser, FILE).await;
+    drop_files(&browser, &[(FILE, &fixture(FILE))]).await;
     wait_for_cards(&browser, "upload_failed", 1).await;
     let words = browser.run("return document.querySelector('.failure').innerText").await;
     s3.start_again();

@@ -1,12 +1,15 @@
 //! How long it will take still, where the server knows.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use crate::{
-    browser::page::open_live,
+    browser::page::{choose, open_live, wait_for_cards},
     support::{
         Browser, Server,
-        documents::{STAGES, emit},
+        analyzer::{Answer, AnswersInTurn},
+        documents::{STAGES, confirm, emit, put, read_named},
     },
 };
 
@@ -37,5 +40,31 @@ async fn it_is_shown_while_the_server_gives_it_and_counts_down() {
     browser.wait_until(&format!("{SHOWN} === ''")).await;
     emit_with_eta(&server, STAGES[5], json!([5, 9])).await;
     browser.wait_until("document.querySelector('.card').dataset.status === 'complete'").await;
+    assert_eq!(browser.run(&format!("return {SHOWN}")).await, "");
+}
+
+#[tokio::test]
+async fn the_server_tells_it_by_itself_from_the_documents_before() {
+    // As slow as in life: who reloads the page is told it too.
+    let analyzer = AnswersInTurn::start(&[Answer::Late(Duration::from_secs(4))]).await;
+    let environment = [("ANALYZER_URL", analyzer.url.as_str())];
+    let server = Server::start(&environment);
+    let before = (0..8).map(|_| async {
+        let document = put(&server, "p1", "discharge_summary.pdf").await;
+        confirm(&server, &document).await;
+        read_named(&server, "p1", &document).await;
+    });
+    futures::future::join_all(before).await;
+    let server = Server::start_in(server.crash(), &environment);
+    let browser = Browser::start().await;
+    open_live(&browser, &server.url).await;
+
+    choose(&browser, "discharge_summary.pdf").await;
+    browser.wait_until(&format!("/^about \\d+(–\\d+)? s left$/.test({SHOWN})")).await;
+    browser.picture("eta-by-itself").await;
+    browser.driver.refresh().await.unwrap();
+    browser.wait_until(&format!("/ left$|longer than usual$/.test({SHOWN})")).await;
+
+    wait_for_cards(&browser, "complete", 1).await;
     assert_eq!(browser.run(&format!("return {SHOWN}")).await, "");
 }

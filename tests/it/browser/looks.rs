@@ -3,8 +3,15 @@
 use serde_json::{Value, json};
 
 use crate::{
-    browser::page::{choose_all, open_live, wait_for_cards},
-    support::{Browser, Server, documents::STAGES},
+    browser::{
+        checklist::choose_case,
+        page::{choose_all, drop_files, open_live, wait_for_cards},
+    },
+    support::{
+        Browser, Server,
+        analyzer::{Answer, AnswersInTurn},
+        documents::{STAGES, fixture},
+    },
 };
 
 #[tokio::test]
@@ -24,6 +31,33 @@ async fn on_a_phone_nothing_is_wider_than_the_screen() {
     browser.picture("phone-top").await;
     browser.run("document.querySelector('.card').scrollIntoView()").await;
     browser.picture("phone-cards").await;
+}
+
+#[tokio::test]
+async fn on_a_dark_phone_every_part_of_the_page_keeps_to_the_screen() {
+    let analyzer = AnswersInTurn::start(&[Answer::With(400, "no"), Answer::With(200, "{}")]).await;
+    let server = Server::start(&[("ANALYZER_URL", &analyzer.url)]);
+    let browser = Browser::start().await;
+    browser.become_phone(360, 740).await;
+    browser.prefer("prefers-color-scheme", "dark").await;
+    open_live(&browser, &server.url).await;
+    choose_case(&browser, "a-case-with-a-name-that-is-longer-than-any-phone-is-wide-2026", "coronary_bypass")
+        .await;
+    let long = "a_report_with_a_name_that_is_longer_than_any_phone_is_wide_and_then_some.pdf";
+
+    drop_files(&browser, &[(long, &fixture("lab_report.pdf")), ("a_list_of_what_she_takes.docx", b"words")])
+        .await;
+    wait_for_cards(&browser, "failed", 1).await;
+    drop_files(&browser, &[("second.pdf", &fixture("discharge_summary.pdf"))]).await;
+    wait_for_cards(&browser, "complete", 1).await;
+    browser.wait_until("document.querySelectorAll('#checklist-items .item').length === 6").await;
+    browser.run("document.querySelector('.log').open = true").await;
+
+    assert_eq!(browser.run("return document.documentElement.scrollWidth").await, 360);
+    for part in ["#drop", "#checklist", ".card", ".card:last-child", ".log"] {
+        browser.run(&format!("document.querySelector('{part}').scrollIntoView()")).await;
+        browser.picture(&format!("phone-dark{}", part.replace(['#', '.', ':'], "-"))).await;
+    }
 }
 
 #[tokio::test]
@@ -50,8 +84,9 @@ async fn on_a_dark_system_the_page_is_dark() {
 async fn documents_in_all_their_states_stand_side_by_side() {
     let server = Server::start(&[("HEARTBEAT_INTERVAL_MS", "500")]);
     let browser = Browser::start().await;
-    browser.become_phone(1_040, 1_310).await;
+    browser.become_phone(1_040, 1_840).await;
     open_live(&browser, &server.url).await;
+    choose_case(&browser, "knee-2026", "knee_replacement").await;
     choose_all(&browser, &["encrypted.pdf", "discharge_summary.pdf", "mri_knee.pdf"]).await;
     wait_for_cards(&browser, "complete", 2).await;
     wait_for_cards(&browser, "failed", 1).await;
@@ -75,6 +110,7 @@ async fn documents_in_all_their_states_stand_side_by_side() {
         browser.run("return document.querySelector('.card[data-phase=active] .bar-line').innerText").await;
     let line = line.as_str().unwrap();
     assert!(line.starts_with("page 4 of 5") && line.contains(" left") && line.ends_with("38 %"), "{line}");
+    browser.run("document.activeElement.blur()").await;
     browser.picture("page").await;
     browser.prefer("prefers-color-scheme", "dark").await;
     browser.picture("page-dark").await;

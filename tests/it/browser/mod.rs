@@ -2,7 +2,9 @@
 
 mod access;
 mod bucket;
+mod checklist;
 mod client;
+mod connection;
 mod eta;
 mod interruptions;
 mod looks;
@@ -11,4 +13,5 @@ mod ops;
 mod outages;
 pub mod page;
 mod proof;
+mod retry;
 mod uploads;

@@ -1,5 +1,6 @@
 //! The page's words for its tests.
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use thirtyfour::By;
@@ -16,6 +17,25 @@ pub async fn choose_all(browser: &Browser, names: &[&str]) {
     let field = browser.driver.find(By::Css("[data-testid=file-input]")).await.unwrap();
     let paths = names.iter().map(|name| format!("{}/fixtures/{name}", env!("CARGO_MANIFEST_DIR")));
     field.send_keys(paths.collect::<Vec<_>>().join("\n")).await.unwrap();
+}
+
+/// Drops files on the page, as a person would: each a name and what is in it.
+pub async fn drop_files(browser: &Browser, files: &[(&str, &[u8])]) {
+    let add = |(name, bytes): &(&str, &[u8])| {
+        let bytes = STANDARD.encode(bytes);
+        format!(
+            "dataTransfer.items.add(new File(
+                 [Uint8Array.from(atob('{bytes}'), (letter) => letter.charCodeAt(0))], '{name}'));"
+        )
+    };
+    let script = format!(
+        "const dataTransfer = new DataTransfer();
+         {}
+         document.getElementById('drop')
+             .dispatchEvent(new DragEvent('drop', {{ dataTransfer, bubbles: true, cancelable: true }}));",
+        files.iter().map(add).collect::<String>()
+    );
+    browser.run(&script).await;
 }
 
 /// Opens the page and waits until it is live.

@@ -2,9 +2,13 @@
 
 use crate::{
     browser::page::{
-        choose, first_done, kept, open_live, stages_received, steps, wait_for_cards, wait_for_done,
+        choose, drop_files, first_done, kept, open_live, stages_received, steps, wait_for_cards,
+        wait_for_done,
     },
-    support::{Browser, Server, documents::STAGES},
+    support::{
+        Browser, Server,
+        documents::{STAGES, fixture},
+    },
 };
 
 #[tokio::test]
@@ -32,6 +36,46 @@ async fn an_upload_is_seen_step_by_step_also_in_a_tab_that_did_not_upload() {
         assert_eq!(kept(&browser, "repeats").await, 0);
         browser.picture("uploaded").await;
     }
+}
+
+#[tokio::test]
+async fn several_files_are_dropped_at_once_and_those_that_cannot_be_read_are_named() {
+    let server = Server::start(&[]);
+    let browser = Browser::start().await;
+    open_live(&browser, &server.url).await;
+    let files = ["lab_report.pdf", "mri_knee.pdf", "referral_letter.pdf"].map(|name| (name, fixture(name)));
+    let mut dropped: Vec<_> = files.iter().map(|(name, bytes)| (*name, &bytes[..])).collect();
+    dropped.extend([("notes.docx", &b"words"[..]), ("empty.pdf", &b""[..])]);
+
+    drop_files(&browser, &dropped).await;
+    wait_for_cards(&browser, "complete", 3).await;
+    wait_for_done(&browser).await;
+
+    let words = browser.run("return document.getElementById('problems').innerText").await;
+    assert_eq!(words, "notes.docx: only PDF files can be read.\nempty.pdf: the file is empty.");
+    let summary = browser.run("return document.getElementById('summary').innerText").await;
+    assert_eq!(summary, "3 documents: 3 complete.");
+    browser.picture("dropped").await;
+}
+
+#[tokio::test]
+async fn a_file_on_its_way_shows_how_much_of_it_is_sent() {
+    let server = Server::start(&[]);
+    let browser = Browser::start().await;
+    open_live(&browser, &server.url).await;
+    browser.send_at_most(48 * 1_024).await;
+
+    choose(&browser, "scanned_letter.pdf").await;
+    let sent = "document.querySelector('.card[data-status=uploading] .percent')?.innerText";
+    browser.wait_until(&format!("/^[1-9]\\d? % sent$/.test({sent})")).await;
+    let bar = browser.run("return document.querySelector('.card [role=progressbar]').ariaLabel").await;
+    assert_eq!(bar, "Upload of scanned_letter.pdf");
+    browser.picture("uploading").await;
+    browser.send_at_most(-1).await;
+
+    wait_for_cards(&browser, "failed", 1).await;
+    let words = browser.run("return document.querySelector('.failure').innerText").await;
+    assert!(words.as_str().unwrap().starts_with("The document is a picture without text"), "{words}");
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! The behaviour every store of messages has to show, and the databases that show it.
 
 mod answer;
+mod conversation;
 mod plan;
 mod store;
 mod suite;

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::{Gate, Mood, Outside, Platform, Viewer, documents::fixture, tokens, viewer::names};
+use crate::support::{
+    Gate, Mood, Outside, Platform, Viewer, documents::fixture, otlp::Collector, tokens, viewer::names,
+};
 
 const STREAM: &str = "/api/v1/patients/p1/documents/stream";
 
@@ -50,6 +52,20 @@ async fn an_event_that_redis_has_not_taken_yet_holds_its_invocation() {
     gate.be(Mood::Pass);
     instance.until_under_way(0).await;
     assert_eq!(instance.metric("tidings_events_published_total").await, 1);
+}
+
+#[tokio::test]
+async fn the_spans_of_an_event_are_sent_before_its_invocation_is_over() {
+    let (outside, collector) = (Outside::start().await, Collector::start().await);
+    let platform = Platform::start(&outside, &[("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.url)]).await;
+    let [instance] = &platform.instances()[..] else { panic!("one instance") };
+
+    let event = json!({ "patient_id": "p1", "document_id": "d1", "stage": "ocr_started" });
+    let answer = platform.post("/api/v1/progress", &event).send().await.unwrap();
+    instance.until_under_way(0).await;
+
+    assert_eq!(answer.status(), 202);
+    assert!(!collector.spans().is_empty(), "what waits in a process that is frozen is lost");
 }
 
 #[tokio::test]

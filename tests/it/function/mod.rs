@@ -4,4 +4,5 @@ mod ends;
 mod invocations;
 mod limits;
 mod page;
+mod scan;
 mod seams;

@@ -189,3 +189,18 @@ async fn an_id_that_two_patients_share_tells_neither_of_the_other() {
     assert_eq!(status, 201, "an id is taken within a case only: {text}");
     assert!(!text.contains(MARK), "{text}");
 }
+
+/// The right to put one file is signed with the key of viewers' tokens.
+#[tokio::test]
+async fn a_link_to_one_file_is_no_token_of_a_viewer() {
+    let world = World::of(over_memory()).await;
+    let link = world.bens_upload.trim_start_matches("token=");
+
+    for path in ["/api/v1/procedures/knee_replacement/requirements", "/api/v1/patients/ben/documents"] {
+        let (by_link, _) = answer(world.server.get(path).bearer_auth(link)).await;
+        let ben = tokens::viewer(&["doc_progress:ben"]);
+        let (by_token, _) = answer(world.server.get(path).bearer_auth(ben)).await;
+
+        assert_eq!((by_link.as_u16(), by_token.as_u16()), (401, 200), "{path}");
+    }
+}

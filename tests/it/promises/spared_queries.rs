@@ -5,13 +5,20 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Postgres, Redis, RedisRest, Server,
+    Postgres, Redis, RedisRest, Server, Viewer,
     documents::{confirm, fixture},
 };
 
 const REQUIREMENTS: &str = "/api/v1/procedures/knee_replacement/requirements";
 const CHECKLIST: &str = "/api/v1/cases/c1/checklist";
 const HEALTH: &str = "/api/v1/health";
+const CHAT: &str = "/api/v1/cases/c1/chat/stream";
+/// Stands once in the statement that reads messages.
+const READS_MESSAGES: &str = ") AS newest";
+/// The longest there is: while a test looks, a stream reads nothing but what it begins with.
+const SELDOM: (&str, &str) = ("STATUS_INTERVAL_MS", "60000");
+/// Stands in the look for documents that nobody works on, which comes every few seconds in a transaction of its own.
+const TAKES_UP: &str = "WITH ended AS";
 /// How long a document may take on a busy machine.
 const WITHIN: Duration = Duration::from_secs(60);
 
@@ -42,9 +49,24 @@ impl Written {
         answer.json::<Value>().await.unwrap();
         let log = self.server.log();
         let count = |what: &str| log[before..].matches(what).count();
-        let queries = count("LOG:  execute ");
-        (queries, queries + count("LOG:  statement: "))
+        let queries = count("LOG:  execute ").saturating_sub(count(TAKES_UP));
+        (queries, queries + count("LOG:  statement: ").saturating_sub(2 * count(TAKES_UP)))
     }
+
+    /// Counts the reads of messages that a viewer of the chat leads to, and checks what it is told first.
+    async fn count_reads_of_the_chat(&self, server: &Server, messages: &[&str]) -> usize {
+        let before = self.server.log().len();
+        let connected = Viewer::open(server.get(CHAT)).await.until("connected").await.data;
+        let told: Vec<_> =
+            connected["messages"].as_array().unwrap().iter().map(|message| &message["id"]).collect();
+        assert_eq!(told, messages);
+        self.server.log()[before..].matches(READS_MESSAGES).count()
+    }
+}
+
+async fn say(server: &Server, name: &str) {
+    let answer = server.post("/api/v1/cases/c1/messages", &json!({ "id": name, "content": "words" })).send();
+    assert_eq!(answer.await.unwrap().status(), 201);
 }
 
 /// Uploads a document of the case `c1` and waits until the work on it is over, its checklist dropped for the last
@@ -73,7 +95,7 @@ async fn upload(server: &Server) {
 #[tokio::test]
 async fn a_warm_answer_asks_the_database_nothing() {
     let database = Written::start().await;
-    let server = Server::start(&[("DATABASE_URL", &database.url)]);
+    let server = Server::start(&[("DATABASE_URL", &database.url), SELDOM]);
     upload(&server).await;
 
     for path in [REQUIREMENTS, CHECKLIST, HEALTH] {
@@ -81,6 +103,13 @@ async fn a_warm_answer_asks_the_database_nothing() {
         let warm = database.count(&server, path).await;
 
         assert_eq!((cold, warm), (1, (0, 0)), "{path}");
+    }
+    for (said, messages) in [("m1", &["m1"][..]), ("m2", &["m1", "m2"])] {
+        say(&server, said).await;
+        let cold = database.count_reads_of_the_chat(&server, messages).await;
+        let warm = database.count_reads_of_the_chat(&server, messages).await;
+
+        assert_eq!((cold, warm), (1, 0), "after {said}");
     }
 }
 
@@ -93,6 +122,7 @@ async fn what_one_process_has_asked_another_need_not() {
         ("DATABASE_URL", &*database.url),
         ("UPSTASH_REDIS_REST_URL", &front.url),
         ("UPSTASH_REDIS_REST_TOKEN", "t"),
+        SELDOM,
     ];
     let (first, second) = (Server::start(&settings), Server::start(&settings));
     upload(&first).await;
@@ -104,4 +134,10 @@ async fn what_one_process_has_asked_another_need_not() {
 
         assert_eq!((cold, warm), (questions, [(0, 0); 2]), "{path}");
     }
+    say(&first, "m1").await;
+    let mut reads = Vec::new();
+    for server in [&first, &first, &second] {
+        reads.push(database.count_reads_of_the_chat(server, &["m1"]).await);
+    }
+    assert_eq!(reads, [1, 0, 0]);
 }

@@ -56,6 +56,23 @@ async fn a_procedure_tells_what_it_asks_for() {
 }
 
 #[tokio::test]
+async fn the_procedures_that_ask_for_something_are_listed() {
+    let server = Server::start(&[]);
+
+    let answer = accepted(server.get("/api/v1/procedures")).await;
+
+    let codes: Vec<String> = serde_json::from_value(answer["procedures"].clone()).unwrap();
+    assert!(codes.len() >= 6 && codes.is_sorted(), "{codes:?}");
+    for code in codes {
+        let path = format!("/api/v1/procedures/{code}/requirements");
+        let asked = accepted(server.get(&path)).await["requirements"].as_array().unwrap().len();
+        assert!((4..=10).contains(&asked), "{code} asks for {asked}");
+    }
+    let guarded = Server::start(&KEYS);
+    assert_eq!(refused(guarded.get("/api/v1/procedures")).await, 401);
+}
+
+#[tokio::test]
 async fn a_checklist_follows_the_documents_of_its_case() {
     let server = Server::start(&[]);
     let document = put(&server, "lab_report.pdf", Some("knee_replacement")).await;

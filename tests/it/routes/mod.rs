@@ -17,7 +17,7 @@ mod retry;
 
 mod tokens;
 
-mod webhooks;
+pub mod webhooks;
 
 mod page;
 

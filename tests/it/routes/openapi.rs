@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::accepted;
 use crate::support::{
-    Server, Viewer,
+    Message, Server, Viewer,
     documents::{confirm, put},
     python,
     tokens::KEYS,
@@ -124,8 +124,111 @@ async fn a_confirmed_upload_is_streamed_as_described() {
     check(&document, &samples).unwrap_or_else(|error| panic!("{error}"));
 }
 
+#[tokio::test]
+async fn a_chat_is_streamed_as_described() {
+    let server = Server::start(&[]);
+    let document = accepted(server.get("/openapi.json")).await;
+    let (stream, events) = ("/api/v1/cases/c1/chat/stream", "/api/v1/streams/chat/c1/events");
+    let question = json!({ "id": "q1", "content": "Is it enough?", "sender": { "name": "Ada" } });
+    let mut samples =
+        vec![("ChatMessage", accepted(server.post("/api/v1/cases/c1/messages", &question)).await)];
+    let piece = |index: u32| json!({ "type": "token", "data": { "message_id": "a1", "index": index, "text": "Yes" } });
+    accepted(server.post(events, &piece(0))).await;
+    let viewer = Viewer::open(server.get(stream)).await;
+
+    for event in [
+        json!({ "type": "typing", "data": { "name": "Ada" } }),
+        json!({ "type": "agent_joined", "data": { "name": "Eve" } }),
+        piece(1),
+        json!({ "type": "checkpoint", "data": { "message_id": "a1", "text": "YesYesYes", "next_index": 3 } }),
+        json!({ "type": "message", "data": { "id": "a1", "content": "YesYesYes", "role": "assistant" } }),
+        json!({ "type": "answer_done", "data": { "message_id": "a1", "model": "m" } }),
+        json!({ "type": "note", "data": [1] }),
+    ] {
+        samples.push(("PublishAnswer", accepted(server.post(events, &event)).await));
+        samples.push(("TypedEventRequest", event));
+    }
+    let told = told_to_the_end(server, viewer, "note").await;
+
+    let names =
+        ["connected", "typing", "agent_joined", "token", "message", "answer_done", "note", "reconnect"];
+    assert_are_among(&names, &told);
+    check_stream(&document, "ChatStreamEvent", told, samples);
+}
+
+#[tokio::test]
+async fn any_other_work_is_streamed_as_described() {
+    let server = Server::start(&[("STREAM_KINDS", "transcode")]);
+    let document = accepted(server.get("/openapi.json")).await;
+    let (stream, events) = ("/api/v1/streams/transcode/j1", "/api/v1/streams/transcode/j1/events");
+    accepted(server.post(events, &json!({ "type": "frame.done", "data": { "n": 1 } }))).await;
+    let viewer = Viewer::open(server.get(stream)).await;
+
+    accepted(server.post(events, &json!({ "type": "progress" }))).await;
+    let told = told_to_the_end(server, viewer, "progress").await;
+
+    assert_are_among(&["connected", "progress", "reconnect"], &told);
+    check_stream(&document, "WorkStreamEvent", told, Vec::new());
+}
+
+#[tokio::test]
+async fn only_streams_of_documents_are_described_with_an_end() {
+    let server = Server::start(&[]);
+
+    let document = accepted(server.get("/openapi.json")).await;
+
+    for (path, has_end) in [
+        ("/api/v1/patients/{patient_id}/documents/stream", true),
+        ("/api/v1/cases/{case_id}/chat/stream", false),
+        ("/api/v1/streams/{kind}/{id}", false),
+    ] {
+        let described = &document["paths"][path]["get"];
+        let parameters = described["parameters"].as_array().unwrap();
+        let takes_follow = parameters.iter().any(|parameter| parameter["name"] == "follow");
+        assert_eq!((described["responses"].get("204").is_some(), takes_follow), (has_end, has_end), "{path}");
+    }
+}
+
+/// Reads to the event called `last`, ends the server, and gives all that the viewer has been told by then.
+async fn told_to_the_end(server: Server, mut viewer: Viewer, last: &str) -> Vec<Message> {
+    let mut told = Vec::new();
+    while told.last().is_none_or(|message: &Message| message.name != last) {
+        told.push(viewer.next().await.expect("the stream goes on"));
+    }
+    server.terminate();
+    told.extend(viewer.rest().await);
+    told.retain(|message| !message.name.is_empty());
+    told
+}
+
+fn assert_are_among(names: &[&str], told: &[Message]) {
+    for name in names {
+        assert!(told.iter().any(|message| message.name == *name), "{name}: {told:?}");
+    }
+}
+
+/// Holds what a stream sent to its schema, which has to refuse what it does not send.
+fn check_stream(document: &Value, schema: &'static str, told: Vec<Message>, samples: Vec<(&str, Value)>) {
+    let shown = told.iter().map(|message| (schema, json!({ "event": message.name, "data": message.data })));
+    let samples: Vec<_> = samples.into_iter().chain(shown).collect();
+    let strangers = [
+        json!({ "event": "done", "data": { "documents": [] } }),
+        json!({ "event": "connected", "data": { "channel": "chat:c1" } }),
+        json!({ "event": "reconnect", "data": { "reason": "whim" } }),
+        json!({ "event": "Note", "data": {} }),
+    ];
+    let strangers: Vec<_> = strangers.into_iter().map(|stranger| (schema, stranger)).collect();
+    judge(document, &samples, &strangers).unwrap_or_else(|error| panic!("{error}"));
+}
+
 fn check(document: &Value, samples: &[(&str, Value)]) -> Result<String, String> {
-    python::run("check_openapi.py", &json!({ "document": document, "samples": samples }).to_string())
+    judge(document, samples, &[])
+}
+
+/// Has the document judged, with samples of its schemas and strangers to them.
+fn judge(document: &Value, samples: &[(&str, Value)], strangers: &[(&str, Value)]) -> Result<String, String> {
+    let given = json!({ "document": document, "samples": samples, "strangers": strangers });
+    python::run("check_openapi.py", &given.to_string())
 }
 
 /// Gives the methods of each path that the document describes.

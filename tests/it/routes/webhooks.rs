@@ -1,8 +1,9 @@
 //! `POST /api/v1/webhooks/qstash/*`: what the queue tells, in any order and any number of times.
 
+mod estimates;
 mod faults;
 mod files;
-mod world;
+pub mod world;
 
 use serde_json::json;
 use tidings::{clock::Clock, qstash_dev::Signer, upstash::DEVELOPMENT_KEYS};

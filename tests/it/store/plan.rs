@@ -93,3 +93,14 @@ async fn the_dashboard_reads_the_newest_documents_and_scans_no_table() {
         assert!(plan.contains("documents_by_time"), "{plan}");
     }
 }
+
+#[tokio::test]
+async fn past_runs_are_read_without_a_scan_of_100_000_documents() {
+    let (database, store) = explained().await;
+
+    assert!(store.past_runs(500).await.unwrap().is_empty(), "nobody knows when these came to their stages");
+
+    for plan in plans(&database, "AS ended_at", 1) {
+        assert!(plan.contains("documents_complete") && !plan.contains("Sort"), "{plan}");
+    }
+}

@@ -8,7 +8,9 @@ use tidings::{
     event::Id,
 };
 
-use super::suite::{TIMED, durations_are_those_of_whole_documents, run_all};
+use super::suite::{
+    RUNS, TIMED, durations_are_those_of_whole_documents, run_all, runs_are_those_whose_times_are_known,
+};
 use crate::support::{Database, Postgres, postgres::migrations};
 
 fn named(url: &str) -> DatabaseUrl {
@@ -35,6 +37,17 @@ async fn nine_in_ten_took_no_longer_than_is_told() {
     let store = open(&named(&database.url), Clock::System).await.unwrap();
 
     durations_are_those_of_whole_documents(&*store).await;
+}
+
+#[tokio::test]
+async fn a_run_counts_where_all_its_times_are_known() {
+    let database = Database::new().await;
+    migrate(&named(&database.url)).await.unwrap();
+    database.run(RUNS).await;
+
+    let store = open(&named(&database.url), Clock::System).await.unwrap();
+
+    runs_are_those_whose_times_are_known(&*store).await;
 }
 
 #[tokio::test]

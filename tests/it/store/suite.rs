@@ -72,6 +72,7 @@ pub async fn run_all(store: &dyn DocumentStore) {
     of_findings_a_case_is_told_type_and_dates(store).await;
     a_case_of_very_many_documents_is_read_in_part(store).await;
     what_moved_lately_is_counted(store).await;
+    runs_that_went_well_are_kept_with_their_size(store).await;
     what_is_under_way_is_found_again(store).await;
     of_an_attempt_the_first_result_stands(store).await;
     a_repeated_delivery_is_answered_as_before_and_changes_nothing(store).await;
@@ -182,6 +183,7 @@ async fn the_newest_50_the_active_and_the_named_are_read(store: &dyn DocumentSto
 async fn requirements_are_read_by_procedure(store: &dyn DocumentStore) {
     assert!(store.requirements("knee_replacement").await.unwrap().len() >= 4);
     assert!(store.requirements("unheard_of").await.unwrap().is_empty());
+    assert!(store.procedures().await.unwrap().contains(&"knee_replacement".to_owned()));
 }
 
 /// Confirms a document of a case, later than all before it.
@@ -282,6 +284,49 @@ pub async fn durations_are_those_of_whole_documents(store: &dyn DocumentStore) {
     let ocr = health.durations["ocr"];
     assert_eq!((ocr.documents, ocr.median_ms, ocr.p90_ms), (10, 5_000, 9_000));
     assert_eq!(health.durations.len(), 1);
+}
+
+async fn runs_that_went_well_are_kept_with_their_size(store: &dyn DocumentStore) {
+    for (document, pages, is_scan) in [("n1", 7_001, true), ("n2", 7_002, false), ("n3", 7_003, false)] {
+        confirmed(store, document, "pn").await;
+        store.advance(&id(document), 1, &Advance::To(DocumentStatus::OcrProcessing)).await.unwrap();
+        assert!(store.advance(&id(document), 1, &Advance::Read { pages, is_scan }).await.unwrap());
+        store.advance(&id(document), 1, &Advance::To(DocumentStatus::Analyzing)).await.unwrap();
+        store.advance(&id(document), 1, &Advance::Analyzed(Box::default())).await.unwrap();
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    }
+    store.advance(&id("n1"), 1, &Advance::Complete(Vec::new())).await.unwrap();
+    tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    store.advance(&id("n3"), 1, &Advance::Complete(Vec::new())).await.unwrap();
+    store.advance(&id("n2"), 1, &Advance::Failed("internal")).await.unwrap();
+
+    let runs = store.past_runs(2).await.unwrap();
+
+    let shown: Vec<_> = runs.iter().map(|run| (run.pages, run.is_scan, run.bytes)).collect();
+    assert_eq!(shown, [(7_003, false, 1_234), (7_001, true, 1_234)]);
+    for run in runs {
+        assert!(run.rest.is_sorted_by(|earlier, later| earlier >= later) && run.rest[3] > 0, "{run:?}");
+    }
+}
+
+/// Ten documents of 1 to 10 pages with as many seconds to go at each of four stages, one of which no times are
+/// known, and one that somebody wrote who counts backwards.
+pub const RUNS: &str = "
+WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 12)
+INSERT INTO documents (document_id, patient_id, filename, content_type, size, status, rank, attempt, created_at,
+                       updated_at, reading_at, read_at, analyzing_at, analyzed_at, pages, is_scan)
+SELECT 'd' || n, 'p', 'a.pdf', 'application/pdf', 1, 'complete', 10, 1, 1, 1000000 + n,
+       CASE WHEN n <> 11 THEN 1000000 + n - n * 4000 END, 1000000 + n - n * 3000,
+       1000000 + n - n * 2000, 1000000 + n - n * CASE WHEN n = 12 THEN -1000 ELSE 1000 END, n, n = 1
+FROM numbers";
+
+/// What is read of [`RUNS`].
+pub async fn runs_are_those_whose_times_are_known(store: &dyn DocumentStore) {
+    let runs = store.past_runs(100).await.unwrap();
+
+    assert_eq!(runs.iter().map(|run| run.pages).collect::<Vec<_>>(), [10, 9, 8, 7, 6, 5, 4, 3, 2, 1]);
+    assert_eq!(runs[0].rest, [40_000, 30_000, 20_000, 10_000]);
+    assert!(runs[9].is_scan && !runs[0].is_scan);
 }
 
 async fn what_is_under_way_is_found_again(store: &dyn DocumentStore) {

@@ -24,7 +24,7 @@ fn channel() -> Channel {
     Channel::chat(id("c1"))
 }
 
-/// A page that keeps to what the README says of chats.
+/// A page that keeps to what docs/chat.md says.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Page {
     messages: BTreeMap<String, String>,

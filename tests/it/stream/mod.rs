@@ -3,6 +3,7 @@
 mod chat;
 mod cuts;
 mod ends;
+mod eta;
 mod faults;
 mod gaps;
 mod moved;

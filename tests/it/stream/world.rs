@@ -11,6 +11,7 @@ use std::{
 use async_trait::async_trait;
 use tidings::{
     broker::{Broker, BrokerError, History, MemoryBroker, MemoryLimits, Publication, Watch, WatchNews},
+    cache::{Cache, CacheSettings},
     chat::{ChatStore, MessageQuery, MessageReader, NEWEST_MESSAGES, NewMessage, StoredMessage},
     clock::Clock,
     documents::{
@@ -73,7 +74,11 @@ impl World {
             StatusReader::start(source, clock, Arc::clone(&metrics), StatusSettings::default(), stop.clone());
         let every = Duration::from_secs(5);
         let kept = Arc::clone(&messages) as Arc<dyn ChatStore>;
-        let readers = (statuses, MessageReader::start(kept, Arc::clone(&metrics), every, stop.clone()));
+        // Tables are written by nobody who would tell a cache.
+        let keeps_nothing = CacheSettings { longest: Duration::ZERO, ..CacheSettings::default() };
+        let cache = Cache::in_memory(Arc::clone(&metrics), keeps_nothing);
+        let messages_read = MessageReader::start(kept, cache, Arc::clone(&metrics), every, stop.clone());
+        let readers = (statuses, messages_read);
         let shutdown = CancellationToken::new();
         let pulse = Pulse::start(clock, Duration::from_secs(5), stop);
         let settings = StreamSettings::default();

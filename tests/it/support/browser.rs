@@ -72,6 +72,12 @@ impl Browser {
         self.driver.goto(url).await.unwrap();
     }
 
+    /// Opens a document as one of somebody else's, which brings no Content-Security-Policy of ours.
+    pub async fn open_without_policy(&self, url: &str) {
+        self.ask("Page.setBypassCSP", json!({ "enabled": true })).await;
+        self.open(url).await;
+    }
+
     /// Opens `url` in another tab and goes on there.
     pub async fn open_tab(&self, url: &str) {
         let tab = self.driver.new_tab().await.unwrap();
@@ -101,6 +107,14 @@ impl Browser {
     pub async fn become_phone(&self, width: u32, height: u32) {
         let screen = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": true });
         self.ask("Emulation.setDeviceMetricsOverride", screen).await;
+    }
+
+    /// Lets the tab send so many bytes a second; -1: as many as it can.
+    pub async fn send_at_most(&self, bytes: i32) {
+        self.ask("Network.enable", json!({})).await;
+        let limits =
+            json!({ "offline": false, "latency": 0, "downloadThroughput": -1, "uploadThroughput": bytes });
+        self.ask("Network.emulateNetworkConditions", limits).await;
     }
 
     /// Ends the process of the tab.

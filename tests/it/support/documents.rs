@@ -65,3 +65,31 @@ pub async fn read_named(server: &Server, patient: &str, document: &str) -> Vec<M
     }
     panic!("{document} never ends");
 }
+
+/// Writes a PDF of one page that says `lines`.
+pub fn pdf_of(lines: &[&str]) -> Vec<u8> {
+    let shown = |line: &&str| {
+        format!("({}) Tj T*", line.replace('\\', "\\\\").replace('(', "\\(").replace(')', "\\)"))
+    };
+    let text: Vec<_> = lines.iter().map(shown).collect();
+    let content = format!("BT /F1 12 Tf 16 TL 72 720 Td {} ET", text.join("\n"));
+    let objects = [
+        "<< /Type /Catalog /Pages 2 0 R >>".to_owned(),
+        "<< /Type /Pages /Kids [3 0 R] /Count 1 >>".into(),
+        "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 5 0 R /Resources << /Font << /F1 4 0 R >> >> >>".into(),
+        "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>".into(),
+        format!("<< /Length {} >>\nstream\n{content}\nendstream", content.len()),
+    ];
+    let mut file = "%PDF-1.4\n".to_owned();
+    let mut places = Vec::new();
+    for (number, object) in objects.iter().enumerate() {
+        places.push(format!("{:010} 00000 n \n", file.len()));
+        file.push_str(&format!("{} 0 obj\n{object}\nendobj\n", number + 1));
+    }
+    let (start, count) = (file.len(), objects.len() + 1);
+    let table = places.concat();
+    file.push_str(&format!(
+        "xref\n0 {count}\n0000000000 65535 f \n{table}trailer\n<< /Size {count} /Root 1 0 R >>\nstartxref\n{start}\n%%EOF\n"
+    ));
+    file.into_bytes()
+}

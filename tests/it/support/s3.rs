@@ -194,7 +194,7 @@ async fn serve(
 ) {
     let listener = TcpListener::bind(address).await.unwrap();
     tell.send(listener.local_addr().unwrap()).unwrap();
-    // The bucket's rule in README.md.
+    // The bucket's rule in docs/storage.md.
     let cors =
         CorsLayer::new().allow_origin(Any).allow_methods([Method::PUT]).allow_headers([header::CONTENT_TYPE]);
     let router = Router::new().fallback(answer).layer(cors).with_state((service, line));

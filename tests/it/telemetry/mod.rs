@@ -1,3 +1,5 @@
 //! What operators are sent.
 
+mod callers;
+
 mod traces;

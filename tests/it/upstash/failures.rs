@@ -7,7 +7,11 @@ use std::{
 };
 
 use secrecy::SecretString;
-use tidings::upstash::{Command, RedisError, RedisRest};
+use tidings::{
+    clock::Clock,
+    telemetry::Metrics,
+    upstash::{Command, RedisError, RedisRest},
+};
 use tracing::{Level, subscriber::DefaultGuard};
 
 use super::front::{Front, TOKEN, client, silent};
@@ -112,8 +116,15 @@ async fn a_spent_quota_is_said_once_until_calls_succeed_again() {
     let log = Log::default();
     let _kept = log.keep();
     let front = Front::answering(400, QUOTA).await;
-    let redis = front.client(&Arc::default());
+    let metrics = Arc::<Metrics>::default();
+    let redis = front.client(&metrics);
     let said = || log.text().matches(" WARN ").count();
+    let rests_until = || {
+        let text = metrics.encode();
+        let value = text.lines().find_map(|line| line.strip_prefix("tidings_redis_rests_until_seconds "));
+        value.unwrap().parse::<u64>().unwrap()
+    };
+    assert_eq!(rests_until(), 0);
 
     for _ in 0..3 {
         redis.command(&get()).await.unwrap_err();
@@ -124,10 +135,13 @@ async fn a_spent_quota_is_said_once_until_calls_succeed_again() {
     front.now_answers(200, r#"{"result":1}"#);
     assert_eq!(redis.command(&get()).await.unwrap_err().kind(), "quota");
     redis.command(&Command::new("PING")).await.unwrap();
+    let left = rests_until().saturating_sub(Clock::System.seconds());
+    assert!((1..=300).contains(&left), "{left}");
     tokio::time::pause();
     tokio::time::advance(Duration::from_secs(301)).await;
     tokio::time::resume();
     redis.command(&get()).await.unwrap();
+    assert_eq!(rests_until(), 0);
     front.now_answers(400, QUOTA);
     redis.clone().command(&get()).await.unwrap_err();
     assert_eq!(said(), 2, "{}", log.text());

@@ -17,13 +17,16 @@ use super::{
     StatusSource, StoreError, Upload,
     health::{HEALTH, HealthRow},
     rows::{
-        CASE_DOCUMENTS, CaseDocumentRow, RecordRow, RequirementRow, UnfinishedRow, UploadRow, lasting, signed,
+        CASE_DOCUMENTS, CaseDocumentRow, PROCEDURES, RecordRow, RequirementRow, UnfinishedRow, UploadRow,
+        lasting, signed,
     },
+    runs::{PAST_RUNS, RunRow},
 };
 use crate::{
     clock::Clock,
     documents::{
         checklist::CaseDocument,
+        estimates::PastRun,
         health::{DocumentHealth, MOST_HEALTH_DOCUMENTS},
         matching::Requirement,
         ocr::{Delivery, OcrResult, Receipt},
@@ -163,7 +166,8 @@ impl DocumentStore for PostgresStore {
                      reading_at = CASE WHEN $3 = 'ocr_processing' THEN $5 ELSE reading_at END,
                      read_at = CASE WHEN $3 = 'ocr_complete' THEN $5 ELSE read_at END,
                      analyzing_at = CASE WHEN $3 = 'analyzing' THEN $5 ELSE analyzing_at END,
-                     analyzed_at = CASE WHEN $3 = 'analyzed' THEN $5 ELSE analyzed_at END
+                     analyzed_at = CASE WHEN $3 = 'analyzed' THEN $5 ELSE analyzed_at END,
+                     pages = coalesce($10, pages), is_scan = coalesce($11, is_scan)
                  WHERE document_id = $1 AND attempt = $2 AND rank < $4
                  RETURNING document_id
              ), forgotten AS (
@@ -179,7 +183,9 @@ impl DocumentStore for PostgresStore {
         .bind(if let Advance::Failed(reason) = to { Some(*reason) } else { None })
         .bind(if let Advance::Analyzed(findings) = to { serde_json::to_string(findings).ok() } else { None })
         .bind(if let Advance::Complete(matches) = to { serde_json::to_string(matches).ok() } else { None })
-        .bind(to.status().is_terminal());
+        .bind(to.status().is_terminal())
+        .bind(to.pages())
+        .bind(to.is_scan());
         Ok(self.sessions.write(update).await? == 1)
     }
 
@@ -190,6 +196,11 @@ impl DocumentStore for PostgresStore {
         )
         .bind(procedure_code);
         self.sessions.read(requirements).await?.into_iter().map(RequirementRow::read).collect()
+    }
+
+    async fn procedures(&self) -> Result<Vec<String>, StoreError> {
+        let codes = self.sessions.read(sqlx::query_as::<_, (String,)>(PROCEDURES)).await?;
+        Ok(codes.into_iter().map(|(code,)| code).collect())
     }
 
     async fn case_documents(&self, case: &Id) -> Result<Vec<CaseDocument>, StoreError> {
@@ -203,6 +214,11 @@ impl DocumentStore for PostgresStore {
         let counts =
             sqlx::query_as::<_, HealthRow>(HEALTH).bind(signed(since)).bind(i64::from(MOST_HEALTH_DOCUMENTS));
         Ok(HealthRow::read_all(self.sessions.read(counts).await?))
+    }
+
+    async fn past_runs(&self, most: u32) -> Result<Vec<PastRun>, StoreError> {
+        let runs = sqlx::query_as::<_, RunRow>(PAST_RUNS).bind(i64::from(most));
+        Ok(RunRow::read_all(self.sessions.read(runs).await?))
     }
 
     async fn unfinished(&self) -> Result<Vec<(Upload, DocumentRecord)>, StoreError> {

@@ -1,7 +1,9 @@
 //! The client module in pages that are not ours.
 
 mod connection;
+mod kinds;
 mod module;
+mod repeats;
 mod sharing;
 mod sleep;
 mod tokens;
@@ -15,7 +17,7 @@ pub const BEATS: [(&str, &str); 1] = [("HEARTBEAT_INTERVAL_MS", "500")];
 
 /// Opens a tab on any document of the origin that follows nothing by itself.
 pub async fn open_empty(browser: &Browser, url: &str) {
-    browser.open(&format!("{url}/tidings.d.ts")).await;
+    browser.open_without_policy(&format!("{url}/tidings.d.ts")).await;
 }
 
 /// Follows the patient `demo`, and keeps what comes: states, event ids, events and problems.
@@ -40,6 +42,7 @@ pub async fn follow(browser: &Browser, options: &Value) {
                  onEvent: (type) => types.push(type),
                  onConnected: (data) => snapshots.push(data),
                  onProgress: ({{ event_id }}) => received.push(event_id),
+                 onRepeat: (id) => window.repeats?.push(id),
                  onTokenRenewed: (token) => tokens.push(token),
              }});
          }});",

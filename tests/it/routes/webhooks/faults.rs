@@ -165,10 +165,14 @@ async fn a_scan_nobody_says_a_word_about_ends_after_hours() {
     let (silent, recent) = (world.scan().await, world.scan().await);
     let url = format!("sqlite://{}/data/tidings.db", world.server.folder.path().display());
     let pool = sqlx::SqlitePool::connect(&url).await.unwrap();
-    let age = "UPDATE documents SET updated_at = updated_at - 4 * 3600 * 1000 WHERE document_id = $1";
+    while at_rest(&pool).await < 2 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let age = "UPDATE documents SET updated_at = updated_at - 4 * 3600 * 1000,
+                                    leased_until = leased_until - 4 * 3600 * 1000 WHERE document_id = $1";
     sqlx::query(age).bind(&silent).execute(&pool).await.unwrap();
 
-    // It looks at its start, and then every minute. What is so old holds no stream open.
+    // It is taken up at the start. What is so old holds no stream open.
     let world = world.crash_and_restart();
     let ended = async {
         while world.status(&silent).await != "failed" {
@@ -181,6 +185,12 @@ async fn a_scan_nobody_says_a_word_about_ends_after_hours() {
     assert_eq!(world.status(&recent).await, "ocr_processing");
     assert_eq!(outcome(world.deliver(&callback_of(&silent), &read()).await).await, "too_late");
     assert_eq!(outcome(world.deliver(&callback_of(&recent), &read()).await).await, "taken");
+}
+
+/// Counts the documents that OCR has and nobody holds.
+async fn at_rest(pool: &sqlx::SqlitePool) -> i64 {
+    let count = "SELECT count(*) FROM documents WHERE worker IS NULL AND status = 'ocr_processing'";
+    sqlx::query_scalar(count).fetch_one(pool).await.unwrap()
 }
 
 #[tokio::test]

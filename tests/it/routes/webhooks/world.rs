@@ -15,34 +15,33 @@ use crate::support::{
     queue::{Destination, Scripted, signer},
 };
 
-pub(super) const CALLBACK: &str = "/api/v1/webhooks/qstash/ocr";
-pub(super) const FAILURE: &str = "/api/v1/webhooks/qstash/failure";
+pub const CALLBACK: &str = "/api/v1/webhooks/qstash/ocr";
+pub const FAILURE: &str = "/api/v1/webhooks/qstash/failure";
 /// How long a document may take to its end, on a machine that does other things too.
-pub(super) const WITHIN: Duration = Duration::from_secs(60);
+pub const WITHIN: Duration = Duration::from_secs(60);
 /// A server as the queue knows it, which is not where it listens.
-pub(super) const PUBLIC: &str = "https://tidings.example.org/behind/a/proxy";
-pub(super) const TEXT: &str =
-    "Referral letter. Diagnosis: osteoarthritis of the right knee. Hemoglobin 11.2 g/dL.";
+pub const PUBLIC: &str = "https://tidings.example.org/behind/a/proxy";
+pub const TEXT: &str = "Referral letter. Diagnosis: osteoarthritis of the right knee. Hemoglobin 11.2 g/dL.";
 
 /// A server and a queue that takes everything and delivers nothing: the test does.
-pub(super) struct World {
-    pub(super) server: Server,
-    pub(super) queue: Destination,
-    pub(super) environment: OcrEnvironment,
+pub struct World {
+    pub server: Server,
+    pub queue: Destination,
+    pub environment: OcrEnvironment,
 }
 
 impl World {
-    pub(super) async fn start() -> Self {
+    pub async fn start() -> Self {
         Self::with(&[]).await
     }
 
     /// Starts a server over a queue that answers so.
-    pub(super) async fn over(answers: Vec<Scripted>) -> Self {
+    pub async fn over(answers: Vec<Scripted>) -> Self {
         Self::over_with(answers, &[]).await
     }
 
     /// Starts a server that has more set than the queue.
-    pub(super) async fn with(settings: &[(&str, &str)]) -> Self {
+    pub async fn with(settings: &[(&str, &str)]) -> Self {
         let taken = || (201, &[][..], r#"{"messageId":"msg_1"}"#.to_owned());
         Self::over_with((0..20).map(|_| taken()).collect(), settings).await
     }
@@ -55,23 +54,23 @@ impl World {
     }
 
     /// Uploads a scan and waits until it has been published.
-    pub(super) async fn scan(&mut self) -> String {
+    pub async fn scan(&mut self) -> String {
         let document = put(&self.server, "p1", "scanned_letter.pdf").await;
         confirm(&self.server, &document).await;
         self.queue.next().await;
         document
     }
 
-    pub(super) async fn deliver(&self, path: &str, body: &Value) -> Response {
+    pub async fn deliver(&self, path: &str, body: &Value) -> Response {
         self.deliver_signed(&signer(), path, body.to_string()).await
     }
 
-    pub(super) async fn deliver_signed(&self, signer: &Signer, path: &str, body: String) -> Response {
+    pub async fn deliver_signed(&self, signer: &Signer, path: &str, body: String) -> Response {
         let signature = signer.sign(&format!("{PUBLIC}{path}"), body.as_bytes());
         self.send(path, Some(&signature), body).await
     }
 
-    pub(super) async fn send(&self, path: &str, signature: Option<&str>, body: impl Into<Body>) -> Response {
+    pub async fn send(&self, path: &str, signature: Option<&str>, body: impl Into<Body>) -> Response {
         let mut request = self.server.http.post(format!("{}{path}", self.server.url)).body(body);
         if let Some(signature) = signature {
             request = request.header("Upstash-Signature", signature);
@@ -80,14 +79,14 @@ impl World {
     }
 
     /// The status and reason a document ends with.
-    pub(super) async fn end(&self, document: &str) -> (String, Option<String>) {
+    pub async fn end(&self, document: &str) -> (String, Option<String>) {
         // A stream of a document that does not end goes on with heartbeats.
         let seen = timeout(WITHIN, read_named(&self.server, "p1", document)).await.expect("it ends");
         let end = &seen.last().unwrap().data["documents"][0];
         (end["status"].as_str().unwrap().into(), end["reason"].as_str().map(str::to_owned))
     }
 
-    pub(super) async fn status(&self, document: &str) -> String {
+    pub async fn status(&self, document: &str) -> String {
         let list = self.server.get("/api/v1/patients/p1/documents").send().await.unwrap();
         let list: Value = list.json().await.unwrap();
         let entry =
@@ -95,22 +94,22 @@ impl World {
         entry.unwrap()["status"].as_str().unwrap().into()
     }
 
-    pub(super) async fn counts(&self, outcome: &str, number: u32) -> bool {
+    pub async fn counts(&self, outcome: &str, number: u32) -> bool {
         let metrics = self.server.get("/metrics").send().await.unwrap().text().await.unwrap();
         metrics.contains(&format!("tidings_ocr_deliveries_total{{outcome=\"{outcome}\"}} {number}\n"))
     }
 }
 
-pub(super) fn callback_of(document: &str) -> String {
+pub fn callback_of(document: &str) -> String {
     format!("{CALLBACK}?document_id={document}&attempt=1")
 }
 
-pub(super) fn failure_of(document: &str) -> String {
+pub fn failure_of(document: &str) -> String {
     format!("{FAILURE}?document_id={document}&attempt=1")
 }
 
 /// A callback as the queue's documentation shows it.
-pub(super) fn callback(status: u16, retried: u32, answer: &Value) -> Value {
+pub fn callback(status: u16, retried: u32, answer: &Value) -> Value {
     json!({
         "status": status, "header": { "Content-Type": ["application/json"] },
         "body": STANDARD.encode(answer.to_string()), "retried": retried, "maxRetries": 3,
@@ -121,17 +120,17 @@ pub(super) fn callback(status: u16, retried: u32, answer: &Value) -> Value {
     })
 }
 
-pub(super) fn read() -> Value {
+pub fn read() -> Value {
     callback(200, 0, &json!({ "text": TEXT, "pages": 2 }))
 }
 
-pub(super) async fn outcome(answer: Response) -> String {
+pub async fn outcome(answer: Response) -> String {
     assert_eq!(answer.status(), 200);
     answer.json::<Value>().await.unwrap()["outcome"].as_str().unwrap().into()
 }
 
 /// Says that the queue must not come again, and what is wrong.
-pub(super) async fn given_up(answer: Response) -> String {
+pub async fn given_up(answer: Response) -> String {
     assert_eq!(answer.status(), StatusCode::from_u16(489).unwrap());
     assert_eq!(answer.headers()["upstash-nonretryable-error"], "true");
     assert_eq!(answer.headers()["content-type"], "application/problem+json");

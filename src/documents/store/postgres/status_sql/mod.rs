@@ -19,6 +19,7 @@ use super::sessions::Sessions;
 use crate::{
     documents::{
         checklist::CaseDocument,
+        estimates::PastRun,
         health::DocumentHealth,
         matching::Requirement,
         ocr::{Delivery, OcrResult, Receipt},
@@ -214,12 +215,20 @@ impl DocumentStore for StatusSql {
         Err(StoreError::KeptElsewhere)
     }
 
+    async fn procedures(&self) -> Result<Vec<String>, StoreError> {
+        Err(StoreError::KeptElsewhere)
+    }
+
     async fn case_documents(&self, _: &Id) -> Result<Vec<CaseDocument>, StoreError> {
         Err(StoreError::KeptElsewhere)
     }
 
     async fn health(&self, _: u64) -> Result<DocumentHealth, StoreError> {
         Err(StoreError::KeptElsewhere)
+    }
+
+    async fn past_runs(&self, _: u32) -> Result<Vec<PastRun>, StoreError> {
+        Ok(Vec::new())
     }
 
     async fn unfinished(&self) -> Result<Vec<(Upload, DocumentRecord)>, StoreError> {
