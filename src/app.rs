@@ -13,9 +13,9 @@ use crate::{
         UpstashSettings,
     },
     cache::{Cache, CacheSettings},
-    chat::{self, Chat, ChatStore, ForgetfulChatStore, MessageReader},
+    chat::{self, Chat, ChatStore, ForgetfulChatStore, MessageReader, Responder},
     clock::Clock,
-    config::{BrokerConfig, Config, OcrConfig, StorageConfig},
+    config::{BrokerConfig, Config, OcrConfig, ResponderConfig, StorageConfig},
     documents::{
         self, Connections, DatabaseUrl, DocumentStore, Files, ForgetfulStore, Lookups, Pipeline, Readers,
         StatusReader, StatusSettings, StatusSql,
@@ -46,6 +46,7 @@ pub struct App {
     router: Router,
     emitter: Emitter,
     chat: Chat,
+    responder: Option<Responder>,
     traces: Traces,
     pipeline: Pipeline,
     store: Arc<dyn DocumentStore>,
@@ -94,12 +95,15 @@ impl App {
         let traces = base.start_traces()?;
         let emitter = emitter.traced_by(traces.clone());
         let (dispatcher, door) = base.ocr(&files).unzip();
-        let pipeline = base.pipeline(Arc::clone(&store), files.clone(), emitter.clone(), dispatcher);
+        let chat = Chat::new(Arc::clone(&messages), emitter.clone(), Arc::clone(&base.metrics));
+        let pipeline =
+            base.pipeline(Arc::clone(&store), files.clone(), emitter.clone(), chat.clone(), dispatcher);
         pipeline.keep_leases();
         let (hub, statuses) = (base.start_hub(broker), base.start_status_reader(Arc::clone(&store)));
         vitals.broker.follow(hub.source_state(), base.stop.clone());
-        let chat = Chat::new(Arc::clone(&messages), emitter.clone(), Arc::clone(&base.metrics));
-        let readers = (statuses.clone(), base.start_message_reader(messages, cache.clone()));
+        let message_reader = base.start_message_reader(Arc::clone(&messages), cache.clone());
+        let responder = base.start_responder(&chat, messages, Arc::clone(&store), message_reader.clone());
+        let readers = (statuses.clone(), message_reader);
         let streams = base.streams(hub.clone(), readers, shutdown.clone());
         let access = Access::new(&config.access, base.clock);
         let dev_token = dev_token(&access);
@@ -115,6 +119,7 @@ impl App {
             pipeline: pipeline.clone(),
             ocr: door,
             chat: chat.clone(),
+            responder: responder.clone(),
             kinds: config.streams.kinds.clone(),
             access,
             limits: Arc::clone(&limits),
@@ -124,7 +129,20 @@ impl App {
             metrics: Arc::clone(&base.metrics),
         });
         let Base { metrics, stop, .. } = base;
-        Ok(Self { router, emitter, chat, traces, pipeline, store, dev_token, limits, metrics, stop })
+        let app = Self {
+            router,
+            emitter,
+            chat,
+            responder,
+            traces,
+            pipeline,
+            store,
+            dev_token,
+            limits,
+            metrics,
+            stop,
+        };
+        Ok(app)
     }
 
     /// Gives the routes, to be served or merged into another router.
@@ -162,6 +180,7 @@ impl App {
     pub(crate) fn background(&self) -> Background {
         Background {
             pipeline: self.pipeline.clone(),
+            responder: self.responder.clone(),
             emitter: self.emitter.clone(),
             traces: self.traces.clone(),
         }
@@ -169,7 +188,9 @@ impl App {
 
     /// Lets the work under way end, hands the last events over and closes the stores.
     pub async fn finish(self) {
-        if !self.pipeline.finish(FINISH_WITHIN).await {
+        let (are_documents_done, ()) =
+            tokio::join!(self.pipeline.finish(FINISH_WITHIN), self.finish_answers(FINISH_WITHIN));
+        if !are_documents_done {
             tracing::warn!("documents are still under way; another process takes them up, or the next start");
         }
         self.close(FINISH_WITHIN, CLOSE_WITHIN).await;
@@ -183,8 +204,15 @@ impl App {
             }
         };
         // A confirm under way cannot be dropped, and may wait for a bucket.
-        let _ = timeout(within / 4, dropping).await;
+        let _ = tokio::join!(timeout(within / 4, dropping), self.finish_answers(within / 4));
         self.close(within / 2, within / 4).await;
+    }
+
+    async fn finish_answers(&self, within: Duration) {
+        let Some(responder) = &self.responder else { return };
+        if !responder.finish(within).await {
+            tracing::warn!("answers are still under way; another process takes them up");
+        }
     }
 
     async fn close(self, flush_within: Duration, close_within: Duration) {
@@ -205,18 +233,22 @@ impl App {
     }
 }
 
-/// The work that requests leave behind: documents, events and their spans. Clones share it.
+/// The work that requests leave behind: documents, answers, events and their spans. Clones share it.
 #[derive(Clone)]
 pub(crate) struct Background {
     pipeline: Pipeline,
+    responder: Option<Responder>,
     emitter: Emitter,
     traces: Traces,
 }
 
 impl Background {
-    /// Waits until no document is under way and all events and spans are taken or given up.
+    /// Waits until no document and no answer is under way and all events and spans are taken or given up.
     pub(crate) async fn done(&self) {
         self.pipeline.idle().await;
+        if let Some(responder) = &self.responder {
+            responder.idle().await;
+        }
         self.emitter.flush(Duration::MAX).await;
         // A process that is frozen between invocations sends nothing.
         self.traces.flush(Duration::MAX).await;
@@ -315,6 +347,24 @@ impl Base<'_> {
         MessageReader::start(store, cache, Arc::clone(&self.metrics), interval, self.stop.clone())
     }
 
+    fn start_responder(
+        &self,
+        chat: &Chat,
+        messages: Arc<dyn ChatStore>,
+        documents: Arc<dyn DocumentStore>,
+        reader: MessageReader,
+    ) -> Option<Responder> {
+        if self.config.responder == ResponderConfig::Off {
+            return None;
+        }
+        let (metrics, streams) = (Arc::clone(&self.metrics), &self.config.streams);
+        let responder = Responder::new(chat.clone(), messages, documents, metrics, self.clock);
+        // Pieces of an answer are shown as long as its log holds them.
+        let window = streams.event_time_to_live;
+        responder.watch(reader, streams.status_interval, window, self.stop.clone());
+        Some(responder)
+    }
+
     fn analyzer(&self) -> Arc<dyn Analyzer> {
         match &self.config.analyzer {
             None => Arc::new(RuleAnalyzer::default()),
@@ -349,12 +399,14 @@ impl Base<'_> {
         store: Arc<dyn DocumentStore>,
         files: Files,
         emitter: Emitter,
+        chat: Chat,
         ocr: Option<OcrDispatcher>,
     ) -> Pipeline {
         let program = self.config.server.text_layer_program.clone().unwrap_or_else(|| "tidings".into());
         let reader = TextLayerReader::new(program);
         let readers = Readers { reader, ocr, analyzer: self.analyzer() };
-        Pipeline::new(store, files, emitter, readers, Arc::clone(&self.metrics), self.clock)
+        let notices = Arc::new(chat);
+        Pipeline::new(store, files, emitter, notices, readers, Arc::clone(&self.metrics), self.clock)
     }
 
     fn streams(

@@ -21,7 +21,7 @@ const MOST_AT_ONCE: usize = 2 * 1024;
 
 /// An answer under way; what is pushed is emitted in the background.
 ///
-/// Dropped without [`Tokens::finish`], the answer stays as far as it came until its log forgets it.
+/// Dropped without [`Tokens::finish`] or [`Tokens::abandon`], the answer stays as far as it came until its log forgets it.
 pub struct Tokens {
     emitter: Emitter,
     channel: Channel,
@@ -72,9 +72,20 @@ impl Tokens {
 
     /// Emits what is left, then the stored `message`, then the end of the answer.
     pub async fn finish(self, message: &ChatMessage) {
+        self.end(Some(message)).await;
+    }
+
+    /// Emits what is left, then the end of the answer: no message of it is kept.
+    pub async fn abandon(self) {
+        self.end(None).await;
+    }
+
+    async fn end(self, message: Option<&ChatMessage>) {
         drop(self.pieces);
         let _ = self.emitting.await;
-        self.emitter.emit_message(&self.channel, message);
+        if let Some(message) = message {
+            self.emitter.emit_message(&self.channel, message);
+        }
         let done = serde_json::json!({ "message_id": self.message_id });
         self.emitter.emit(&self.channel, chat_event(chat_types::ANSWER_DONE, &done));
     }

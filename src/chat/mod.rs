@@ -1,4 +1,5 @@
-//! Chat: where messages are kept, how they come in, and the reader that tells streams of them.
+//! Chat: where messages are kept, how they come in, the reader that tells streams of them, and the responder that
+//! answers by what was found in documents.
 //!
 //! What a stream begins with is kept in the cache, so that one more viewer is no query.
 //! A message is stored first and emitted then, so that whoever misses the event finds it in the store.
@@ -7,13 +8,16 @@
 mod answer;
 mod conversation;
 mod followed;
+mod notices;
 mod posting;
 mod reader;
+mod responder;
 mod store;
 
 pub use answer::Answer;
 pub use posting::{Chat, PostError, Posted};
 pub use reader::{MessageFollow, MessageReader, News};
+pub use responder::Responder;
 pub use store::{
     ChatStore, ForgetfulChatStore, MessageQuery, NEWEST_MESSAGES, NewMessage, StoredMessage, open, over,
 };

@@ -56,17 +56,21 @@ impl Chat {
         Ok(posted)
     }
 
-    /// Keeps a message without telling anybody.
-    pub(super) async fn keep(&self, case: &Id, message: &NewMessage) -> Result<Posted, PostError> {
-        let (kept, is_new) = self.store.add(case, message).await?;
-        let kept = kept.message;
-        if (&kept.content, &kept.role) != (&message.content, &message.role) {
+    async fn keep(&self, case: &Id, message: &NewMessage) -> Result<Posted, PostError> {
+        let posted = self.keep_first(case, message).await?;
+        if (&posted.message.content, &posted.message.role) != (&message.content, &message.role) {
             return Err(PostError::Conflict(message.id.clone()));
         }
+        Ok(posted)
+    }
+
+    /// Keeps a message without telling anybody; one that was kept under its id before stands.
+    pub(super) async fn keep_first(&self, case: &Id, message: &NewMessage) -> Result<Posted, StoreError> {
+        let (kept, is_new) = self.store.add(case, message).await?;
         if is_new {
             self.metrics.chat.stored.inc();
         }
-        Ok(Posted { message: kept, is_new })
+        Ok(Posted { message: kept.message, is_new })
     }
 
     pub(super) const fn emitter(&self) -> &Emitter {

@@ -4,7 +4,7 @@
 //! store that does not answer is asked again once an interval, whatever is wanted meanwhile.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -105,6 +105,11 @@ impl MessageReader {
             }
         }
         follow
+    }
+
+    /// Shows the messages at hand of each followed case, oldest first.
+    pub(super) fn look(&self, mut each: impl FnMut(&VecDeque<Arc<StoredMessage>>)) {
+        self.shared.lock().values().for_each(|followed| each(&followed.messages));
     }
 
     /// Names the store as viewers and operators read it.

@@ -10,6 +10,7 @@ mod bucket;
 mod database;
 mod limits;
 mod ocr;
+mod responder;
 mod server;
 mod statuses;
 mod storage;
@@ -24,6 +25,7 @@ pub use broker::{BrokerConfig, UpstashConfig};
 pub use bucket::BucketConfig;
 pub use limits::LimitsConfig;
 pub use ocr::OcrConfig;
+pub use responder::ResponderConfig;
 pub use server::ServerConfig;
 pub use storage::{FilesConfig, StorageConfig};
 pub use streams::StreamsConfig;
@@ -45,6 +47,8 @@ pub struct Config {
     pub storage: StorageConfig,
     /// Who analyzes texts. None: the rules of this program.
     pub analyzer: Option<AnalyzerConfig>,
+    /// Who answers what patients ask in chats.
+    pub responder: ResponderConfig,
     /// How streams work.
     pub streams: StreamsConfig,
     /// Where documents without a text layer are read; without it they fail.
@@ -66,6 +70,7 @@ impl Config {
             broker: BrokerConfig::read(variables)?,
             storage: StorageConfig::read(variables)?,
             analyzer: AnalyzerConfig::read(variables)?,
+            responder: ResponderConfig::read(variables, server.environment)?,
             streams: StreamsConfig::read(variables)?,
             ocr: OcrConfig::read(variables, server.environment)?,
             traces: TracesConfig::read(variables)?,
@@ -174,6 +179,7 @@ mod tests {
             ("ANALYZER_URL", "http://analyzer.internal", "ANALYZER_ALLOW_HTTP"),
             ("ANALYZER_TOKEN", "hunter2", "ANALYZER_URL"),
             ("ANALYZER_TIMEOUT_SECONDS", "0", "1 to 300"),
+            ("RESPONDER", "gpt", "local or off"),
             ("RATE_LIMIT_PER_ADDRESS", "many", "0 to 1000000"),
             ("MAX_STREAMS_PER_TOKEN", "-1", "0 to 1000000"),
             ("TRUSTED_PROXY_HOPS", "9", "0 to 8"),

@@ -23,7 +23,7 @@ use self::{
     under_way::{Entered, UnderWay},
 };
 use super::{
-    DocumentStore, FileError, Files, StoreError, Upload,
+    CaseNotices, DocumentStore, FileError, Files, StoreError, Upload,
     analysis::Analyzer,
     estimates::Estimates,
     ocr::{Delivery, DeliveryOutcome, OcrDispatcher, Receipt},
@@ -59,6 +59,7 @@ struct Shared {
     store: Arc<dyn DocumentStore>,
     files: Files,
     emitter: Emitter,
+    notices: Arc<dyn CaseNotices>,
     reader: TextLayerReader,
     /// Without it a document that has no text layer fails.
     ocr: Option<OcrDispatcher>,
@@ -114,6 +115,7 @@ impl Pipeline {
         store: Arc<dyn DocumentStore>,
         files: Files,
         emitter: Emitter,
+        notices: Arc<dyn CaseNotices>,
         readers: Readers,
         metrics: Arc<Metrics>,
         clock: Clock,
@@ -126,6 +128,7 @@ impl Pipeline {
             store,
             files,
             emitter,
+            notices,
             reader,
             ocr,
             analyzer,

@@ -16,6 +16,8 @@ pub const MAX_ROLE_CHARS: usize = 64;
 
 /// How the ids of answers begin: a viewer who could give one to its own message would end the answer.
 pub const ANSWER_ID_PREFIX: &str = "answer-";
+/// How the ids begin of what a case is told of its documents.
+pub const NOTICE_ID_PREFIX: &str = "notice-";
 
 /// The types of events that a chat gives a meaning.
 pub mod chat_types {
@@ -23,6 +25,8 @@ pub mod chat_types {
     pub const MESSAGE: &str = "message";
     /// Somebody writes.
     pub const TYPING: &str = "typing";
+    /// Somebody who answers has come.
+    pub const AGENT_JOINED: &str = "agent_joined";
     /// A piece of an answer.
     pub const TOKEN: &str = "token";
     /// All of an answer so far; viewers are shown it only where tokens before it were lost.

@@ -3,6 +3,7 @@
 use std::{borrow::Borrow, fmt, sync::Arc};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
 use super::chat::ANSWER_ID_PREFIX;
@@ -55,6 +56,18 @@ impl Id {
     #[must_use]
     pub fn random_answer() -> Self {
         Self(format!("{ANSWER_ID_PREFIX}{}", uuid::Uuid::new_v4()).into())
+    }
+
+    /// Makes the id that always goes with these parts: `prefix` and 128 bits of their hash.
+    pub(crate) fn derived(prefix: &str, parts: &[&str]) -> Self {
+        let mut hash = Sha256::new();
+        for part in parts {
+            hash.update(part);
+            // No id holds it: other parts never make the same text.
+            hash.update([0]);
+        }
+        let digits = hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect::<String>();
+        Self(format!("{prefix}{digits}").into())
     }
 
     /// Gives the text.

@@ -24,8 +24,8 @@ pub use channel::{Channel, ChannelError, ChannelKind};
 
 pub(crate) use chat::chat_event;
 pub use chat::{
-    ANSWER_ID_PREFIX, AnswerText, ChatMessage, MAX_CONTENT_BYTES, MAX_ROLE_CHARS, Token, chat_types,
-    check_chat_event, is_role,
+    ANSWER_ID_PREFIX, AnswerText, ChatMessage, MAX_CONTENT_BYTES, MAX_ROLE_CHARS, NOTICE_ID_PREFIX, Token,
+    chat_types, check_chat_event, is_role,
 };
 pub use chat_fold::{ChatFold, ChatState};
 pub use cursor::{Cursor, CursorError, Mark};

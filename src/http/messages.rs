@@ -19,11 +19,13 @@ use super::{
 use crate::{
     chat::{NewMessage, PostError},
     documents::StoreError,
-    event::{ANSWER_ID_PREFIX, Channel, ChatMessage, Id, MAX_CONTENT_BYTES, is_role},
+    event::{ANSWER_ID_PREFIX, Channel, ChatMessage, Id, MAX_CONTENT_BYTES, NOTICE_ID_PREFIX, is_role},
 };
 
 /// Largest body in bytes: a text may be six times as long when it is written as JSON.
 pub(super) const MAX_BODY_BYTES: usize = 8 * MAX_CONTENT_BYTES;
+/// A viewer who could give such an id to a message would end an answer, or keep a notice out.
+const RESERVED_PREFIXES: [&str; 2] = [ANSWER_ID_PREFIX, NOTICE_ID_PREFIX];
 /// Longest name of a sender in characters.
 const MAX_NAME_CHARS: usize = 100;
 
@@ -93,13 +95,18 @@ pub(super) async fn post(
         sender: sender(&grant, request.sender.unwrap_or_default())?,
     };
     let posted = parts.chat.post(&case, &message).await.map_err(refuse)?;
+    if let Some(responder) = &parts.responder {
+        // Also for a repeat: whoever heard the first one may have ended.
+        responder.hear(&case, &posted.message);
+    }
     let status = if posted.is_new { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(posted.message)).into_response())
 }
 
 fn own_id(grant: &Grant, text: &str) -> Result<Id, Problem> {
-    if matches!(grant, Grant::Viewer(_)) && text.starts_with(ANSWER_ID_PREFIX) {
-        let detail = format!("`id`: what begins with {ANSWER_ID_PREFIX} names answers, which services give.");
+    let reserved = RESERVED_PREFIXES.iter().find(|prefix| text.starts_with(**prefix));
+    if let (Grant::Viewer(_), Some(prefix)) = (grant, reserved) {
+        let detail = format!("`id`: what begins with {prefix} names what services and this server say.");
         return Err(Problem::forbidden(detail));
     }
     parse_id("id", text)

@@ -40,7 +40,7 @@ pub use webhooks::{OcrDoor, ocr_addresses};
 
 use crate::{
     broker::Emitter,
-    chat::Chat,
+    chat::{Chat, Responder},
     documents::{DocumentStore, Files, Lookups, Pipeline, StatusReader},
     event::ChannelKind,
     hub::Hub,
@@ -71,6 +71,8 @@ pub struct Parts {
     pub ocr: Option<OcrDoor>,
     /// Takes messages.
     pub chat: Chat,
+    /// Answers patients' messages, where that is switched on.
+    pub responder: Option<Responder>,
     /// Other kinds of work that may be followed.
     pub kinds: Vec<ChannelKind>,
     /// Who may do what.

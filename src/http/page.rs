@@ -19,23 +19,29 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'; connect-src 'self'";
 
 /// What the page is made of: name, media type, text.
-const FILES: [(&str, &str, &str); 17] = [
+const FILES: [(&str, &str, &str); 23] = [
     ("page.css", STYLE, include_str!("page/page.css")),
+    ("conversation.css", STYLE, include_str!("page/conversation.css")),
     ("page.js", SCRIPT, include_str!("page/page.js")),
     ("announcement.js", SCRIPT, include_str!("page/announcement.js")),
     ("card.js", SCRIPT, include_str!("page/card.js")),
     ("case.css", STYLE, include_str!("page/case.css")),
     ("case.js", SCRIPT, include_str!("page/case.js")),
     ("checklist.js", SCRIPT, include_str!("page/checklist.js")),
+    ("compose.js", SCRIPT, include_str!("page/compose.js")),
     ("connection.js", SCRIPT, include_str!("page/connection.js")),
+    ("conversation.js", SCRIPT, include_str!("page/conversation.js")),
     ("eta.js", SCRIPT, include_str!("page/eta.js")),
     ("list.js", SCRIPT, include_str!("page/list.js")),
     ("log.js", SCRIPT, include_str!("page/log.js")),
+    ("message_list.js", SCRIPT, include_str!("page/message_list.js")),
     ("patient.js", SCRIPT, include_str!("page/patient.js")),
     ("progress.js", SCRIPT, include_str!("page/progress.js")),
     ("proof.js", SCRIPT, include_str!("page/proof.js")),
     ("request.js", SCRIPT, include_str!("page/request.js")),
     ("retry.js", SCRIPT, include_str!("page/retry.js")),
+    ("talk_proof.js", SCRIPT, include_str!("page/talk_proof.js")),
+    ("transcript.js", SCRIPT, include_str!("page/transcript.js")),
     ("upload.js", SCRIPT, include_str!("page/upload.js")),
 ];
 

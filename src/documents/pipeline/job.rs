@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     documents::{
-        Advance, DocumentStatus, FileError, StoreError, Upload,
+        Advance, DocumentStatus, FileError, Notice, StoreError, Upload,
         analysis::Findings,
         matching::match_requirements,
         ocr::{Delivery, DeliveryOutcome, OcrFailure, OcrOrder, OcrResult, Receipt},
@@ -211,15 +211,27 @@ impl Job {
         self.advance(&Advance::Read { pages: layer.pages, is_scan }).await.map_err(unread)?;
         self.forecast.has_pages(layer.pages);
         self.emit(Stage::OcrComplete, Some(&pages(layer.pages)));
+        self.tell_case(Stage::OcrComplete).await;
         let failed = |reason| Failure { stage: Stage::AnalysisStarted, reason };
         self.advance(&Advance::To(DocumentStatus::Analyzing)).await.map_err(failed)?;
         self.emit(Stage::AnalysisStarted, None);
         let findings = self.analyze(layer.text).await.map_err(failed)?;
         self.advance(&Advance::Analyzed(Box::new(findings.clone()))).await.map_err(failed)?;
         self.emit(Stage::AnalysisComplete, None);
+        self.tell_case(Stage::AnalysisComplete).await;
         self.run_matching(&findings)
             .await
             .map_err(|reason| Failure { stage: Stage::MatchingComplete, reason })
+    }
+
+    /// Tells the document's case, if it has one, before the document moves on: whoever takes it up after a
+    /// crash tells it again, and it is kept once.
+    async fn tell_case(&self, stage: Stage) {
+        let Some(case) = &self.upload.case_id else { return };
+        let notice = Notice { document_id: self.upload.document_id.clone(), attempt: self.attempt, stage };
+        if retried(|| self.shared.notices.tell(case, &notice)).await.is_err() {
+            tracing::warn!("a case was not told of its document");
+        }
     }
 
     async fn analyze(&self, text: String) -> Result<Findings, &'static str> {

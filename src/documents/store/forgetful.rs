@@ -11,6 +11,7 @@ use super::{Advance, DocumentStore, Lease, StatusQuery, StatusSource, StoreError
 use crate::{
     cache::{Cache, Key},
     documents::{
+        case_findings::CaseFindings,
         checklist::CaseDocument,
         estimates::PastRun,
         health::DocumentHealth,
@@ -125,6 +126,10 @@ impl DocumentStore for ForgetfulStore {
 
     async fn case_documents(&self, case: &Id) -> Result<Vec<CaseDocument>, StoreError> {
         self.inner.case_documents(case).await
+    }
+
+    async fn case_findings(&self, case: &Id) -> Result<Vec<CaseFindings>, StoreError> {
+        self.inner.case_findings(case).await
     }
 
     async fn health(&self, since: u64) -> Result<DocumentHealth, StoreError> {

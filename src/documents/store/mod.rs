@@ -21,6 +21,7 @@ pub use sqlite::SqliteStore;
 
 use super::{
     analysis::Findings,
+    case_findings::CaseFindings,
     checklist::CaseDocument,
     estimates::PastRun,
     health::DocumentHealth,
@@ -36,6 +37,8 @@ pub const NEWEST_DOCUMENTS: u32 = 50;
 const DELIVERIES_KEPT_FOR: i64 = 7 * 24 * 3_600 * 1_000;
 /// Documents of a case that a checklist looks at.
 pub const MOST_CASE_DOCUMENTS: u32 = 200;
+/// Documents of a case whose findings are read at once.
+pub const MOST_CASE_FINDINGS: u32 = 20;
 
 /// Answers where documents stand; the second source of every stream.
 #[async_trait]
@@ -111,6 +114,12 @@ pub trait DocumentStore: StatusSource {
     /// # Errors
     /// [`StoreError`] when the store does not answer.
     async fn case_documents(&self, case: &Id) -> Result<Vec<CaseDocument>, StoreError>;
+
+    /// Reads the newest 20 documents of a case with all that was found in them, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    async fn case_findings(&self, case: &Id) -> Result<Vec<CaseFindings>, StoreError>;
 
     /// Counts the documents that moved since `since`, in milliseconds since the Unix epoch, in one query.
     ///

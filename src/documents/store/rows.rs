@@ -9,6 +9,7 @@ use super::{StoreError, Upload};
 use crate::{
     documents::{
         analysis::{DocumentType, Findings},
+        case_findings::CaseFindings,
         checklist::CaseDocument,
         matching::Requirement,
         status::DocumentRecord,
@@ -61,6 +62,21 @@ pub(super) struct CaseDocumentRow {
     document_id: String,
     status: String,
     procedure_code: Option<String>,
+    findings: Option<String>,
+}
+
+/// The same documents with their findings.
+pub(super) const CASE_FINDINGS: &str = "
+SELECT document_id, patient_id, filename, status, CAST(findings AS TEXT) AS findings
+FROM documents WHERE case_id = $1 ORDER BY created_at DESC, document_id DESC LIMIT $2";
+
+/// One document with its findings.
+#[derive(FromRow)]
+pub(super) struct CaseFindingsRow {
+    document_id: String,
+    patient_id: String,
+    filename: String,
+    status: String,
     findings: Option<String>,
 }
 
@@ -144,6 +160,24 @@ impl CaseDocumentRow {
 
     /// Reads what this version can read.
     pub(super) fn read_all(rows: Vec<Self>) -> Result<Vec<CaseDocument>, StoreError> {
+        rows.into_iter().map(Self::read).filter_map(skip_unreadable).collect()
+    }
+}
+
+impl CaseFindingsRow {
+    fn read(self) -> Result<CaseFindings, StoreError> {
+        let findings = self.findings.map(|json| serde_json::from_str(&json)).transpose();
+        Ok(CaseFindings {
+            document_id: id(&self.document_id, "document_id")?,
+            patient_id: id(&self.patient_id, "patient_id")?,
+            filename: self.filename,
+            status: self.status.parse().map_err(|_| StoreError::Unreadable("status"))?,
+            findings: findings.map_err(|_| StoreError::Unreadable("findings"))?,
+        })
+    }
+
+    /// Reads what this version can read.
+    pub(super) fn read_all(rows: Vec<Self>) -> Result<Vec<CaseFindings>, StoreError> {
         rows.into_iter().map(Self::read).filter_map(skip_unreadable).collect()
     }
 }

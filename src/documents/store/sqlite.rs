@@ -12,18 +12,19 @@ use sqlx::{
 };
 
 use super::{
-    Advance, Connections, DocumentStore, Lease, MOST_CASE_DOCUMENTS, NEWEST_DOCUMENTS, StatusQuery,
-    StatusSource, StoreError, Upload,
+    Advance, Connections, DocumentStore, Lease, MOST_CASE_DOCUMENTS, MOST_CASE_FINDINGS, NEWEST_DOCUMENTS,
+    StatusQuery, StatusSource, StoreError, Upload,
     health::{HEALTH, HealthRow},
     rows::{
-        CASE_DOCUMENTS, CaseDocumentRow, PROCEDURES, RecordRow, RequirementRow, UnfinishedRow, UploadRow,
-        lasting, signed,
+        CASE_DOCUMENTS, CASE_FINDINGS, CaseDocumentRow, CaseFindingsRow, PROCEDURES, RecordRow,
+        RequirementRow, UnfinishedRow, UploadRow, lasting, signed,
     },
     runs::{PAST_RUNS, RunRow},
 };
 use crate::{
     clock::Clock,
     documents::{
+        case_findings::CaseFindings,
         checklist::CaseDocument,
         estimates::PastRun,
         health::{DocumentHealth, MOST_HEALTH_DOCUMENTS},
@@ -234,6 +235,15 @@ impl DocumentStore for SqliteStore {
         CaseDocumentRow::read_all(rows)
     }
 
+    async fn case_findings(&self, case: &Id) -> Result<Vec<CaseFindings>, StoreError> {
+        let rows = sqlx::query_as::<_, CaseFindingsRow>(CASE_FINDINGS)
+            .bind(case.as_str())
+            .bind(i64::from(MOST_CASE_FINDINGS))
+            .fetch_all(&self.pool)
+            .await?;
+        CaseFindingsRow::read_all(rows)
+    }
+
     async fn health(&self, since: u64) -> Result<DocumentHealth, StoreError> {
         let rows = sqlx::query_as::<_, HealthRow>(HEALTH)
             .bind(signed(since))
@@ -307,7 +317,11 @@ mod tests {
         let store = SqliteStore::open(&url, Clock::System).await.unwrap();
         store.migrate().await.unwrap();
 
-        for (statement, index) in [(CASE_DOCUMENTS, "documents_by_case"), (HEALTH, "documents_by_time")] {
+        for (statement, index) in [
+            (CASE_DOCUMENTS, "documents_by_case"),
+            (CASE_FINDINGS, "documents_by_case"),
+            (HEALTH, "documents_by_time"),
+        ] {
             let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
             let steps: Vec<(i64, i64, i64, String)> =
                 sqlx::query_as(explain).bind("1").bind(1).fetch_all(&store.pool).await.unwrap();

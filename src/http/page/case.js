@@ -13,22 +13,27 @@ let followed = '';
 let changed = () => {};
 
 /** Fills the fields with those of the last visit and tells of every other that is chosen. */
-export function startCase(onChange) {
-  const stored = localStorage.getItem(CASE_KEY) ?? '';
-  if (isCase(stored)) field.value = stored;
+export function startCase({ onCase, onProcedure }) {
+  const stored = localStorage.getItem(CASE_KEY);
+  if (stored !== null && isCase(stored)) field.value = stored;
   followed = entered();
-  changed = onChange;
+  changed = onCase;
   field.addEventListener('change', settleCase);
   choice.addEventListener('change', () => {
     localStorage.setItem(PROCEDURE_KEY, choice.value);
-    changed();
+    onProcedure();
   });
-  listProcedures();
+  listProcedures().then(() => chosenProcedure() && onProcedure());
 }
 
 /** The case as an id, or nothing. */
 export function followedCase() {
   return followed;
+}
+
+/** Whether somebody has chosen the case; the one the page begins with may be nobody's. */
+export function isCaseChosen() {
+  return localStorage.getItem(CASE_KEY) !== null;
 }
 
 /** The procedure's code, or nothing; it counts for documents of a case. */
@@ -64,7 +69,6 @@ async function listProcedures() {
   if (choice.selectedIndex < 0) choice.value = '';
   // Where there is nothing to choose from, nothing is asked.
   choice.closest('.field').hidden = procedures.length === 0;
-  if (chosenProcedure()) changed();
 }
 
 function entered() {

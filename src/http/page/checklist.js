@@ -1,7 +1,7 @@
 // What the procedure of a case asks for, and which documents serve it.
 
 import { announce } from './announcement.js';
-import { chosenProcedure, followedCase, procedureInWords } from './case.js';
+import { chosenProcedure, followedCase, isCaseChosen, procedureInWords } from './case.js';
 import { nameOf } from './list.js';
 import { getJson, inWords } from './request.js';
 
@@ -38,6 +38,7 @@ async function look() {
   const number = ++looks;
   const caseId = followedCase();
   const asked = caseId ? await read(caseId).catch((problem) => ({ problem })) : null;
+  if (asked?.problem && !isCaseChosen()) return;
   if (number === looks) show(caseId, asked);
 }
 

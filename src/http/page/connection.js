@@ -3,7 +3,7 @@
 import { announce } from './announcement.js';
 import { inWords } from './request.js';
 
-const CONNECTION_WORDS = {
+export const CONNECTION_WORDS = {
   connecting: 'Connecting…',
   live: 'Live',
   reconnecting: 'Reconnecting…',

@@ -1,6 +1,7 @@
 import { followDocuments } from '/tidings.js';
 import { appendToLog } from './log.js';
 import { cardFor, cards, forgetCards, onOutcome, showCard, showFinished, showSummary } from './list.js';
+import { changeConversation, startConversation } from './conversation.js';
 import { noteSignOfLife, showConnection, showSource, startConnection } from './connection.js';
 import { forgetReceived, noteReceived, proveAfterCut, receivedIds, startProof } from './proof.js';
 import { startUploads, showProblems } from './upload.js';
@@ -27,9 +28,15 @@ startProof({ cutStream: (duration) => stream.reconnect(duration) });
 startPatient(changePatient);
 startUploads({ onConfirmed: watchWith });
 startRetries();
-startCase(changeChecklist);
+startCase({ onCase: changeCase, onProcedure: changeChecklist });
 onOutcome(refreshChecklist);
+startConversation();
 openStream();
+
+function changeCase() {
+  changeChecklist();
+  changeConversation();
+}
 
 function changePatient() {
   forgetCards(() => true);

@@ -1,6 +1,7 @@
 // Uploads: files are announced, put where the answer says, and confirmed.
 
-import { chosenProcedure, focusCase, followedCase, settleCase } from './case.js';
+import { chosenProcedure, focusCase, settleCase } from './case.js';
+import { caseForUploads } from './conversation.js';
 import { addCard, rekeyCard, showCard } from './list.js';
 import { focusPatient, followedPatient, lockPatient, settlePatient } from './patient.js';
 import { applyOutcome, freshAttempt } from './progress.js';
@@ -60,7 +61,7 @@ function takeFiles(files) {
   showProblems(files.map(refusalOf).filter(Boolean));
   for (const file of files.filter((candidate) => !refusalOf(candidate))) {
     const card = addCard(Symbol(file.name), file.name);
-    Object.assign(card, { file, caseId: followedCase(), procedure: chosenProcedure() });
+    Object.assign(card, { file, caseId: caseForUploads(), procedure: chosenProcedure() });
     card.node.querySelector('.again').addEventListener('click', () => uploadAgain(card));
     queueUpload(card);
   }

@@ -14,6 +14,7 @@ const COUNT: &str = "document.querySelector('[data-testid=checklist-count]').inn
 pub async fn choose_case(browser: &Browser, case: &str, procedure: &str) {
     browser.wait_until("document.querySelectorAll('[data-testid=procedure] option').length > 1").await;
     let field = browser.driver.find(By::Css("[data-testid=case-id]")).await.unwrap();
+    field.clear().await.unwrap();
     field.send_keys(case.to_owned() + Key::Tab).await.unwrap();
     let option = format!("[data-testid=procedure] option[value={procedure}]");
     browser.driver.find(By::Css(option)).await.unwrap().click().await.unwrap();
@@ -115,6 +116,7 @@ async fn a_case_that_is_none_or_not_ones_own_is_said_in_words() {
     open_live(&browser, &format!("{}/#token={token}", server.url)).await;
     let field = browser.driver.find(By::Css("[data-testid=case-id]")).await.unwrap();
 
+    field.clear().await.unwrap();
     field.send_keys("a b" + Key::Tab).await.unwrap();
     browser.wait_until("document.querySelector('#case-error').hidden === false").await;
     assert_eq!(browser.run("return document.querySelector('#case-id').ariaInvalid").await, "true");

@@ -2,6 +2,7 @@
 
 mod access;
 mod bucket;
+mod chat;
 mod checklist;
 mod client;
 mod connection;

@@ -2,6 +2,7 @@
 
 mod answer;
 mod conversation;
+mod notices;
 mod plan;
 mod store;
 mod suite;

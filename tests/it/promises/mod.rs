@@ -2,6 +2,7 @@
 
 mod burst;
 mod busy_database;
+mod case_notices;
 mod chat_outage;
 mod churn;
 mod commands;
@@ -20,6 +21,7 @@ mod other_patients;
 mod outage;
 mod postgres_outage;
 mod producers;
+mod responder;
 mod shutdown;
 mod silent_logs;
 mod slow_connections;

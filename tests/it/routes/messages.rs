@@ -84,7 +84,9 @@ async fn a_viewer_speaks_in_its_own_part_and_case_and_a_service_for_anybody() {
     assert_eq!(refused(post(json!({ "content": "x", "sender": { "id": "u2" } }), sign(&claims))).await, 403);
     assert_eq!(refused(post(json!({ "content": "x" }), SERVICE_KEY.into())).await, 400);
     let answer = json!({ "content": "x", "id": "answer-1", "role": "assistant" });
-    assert_eq!(refused(post(json!({ "content": "x", "id": "answer-1" }), sign(&claims))).await, 403);
+    for reserved in ["answer-1", "notice-1"] {
+        assert_eq!(refused(post(json!({ "content": "x", "id": reserved }), sign(&claims))).await, 403);
+    }
     accepted(post(answer, SERVICE_KEY.into())).await;
     for claim in ["chat:c2", "doc_progress:*", "doc_progress:c1"] {
         assert_eq!(refused(post(json!({ "content": "x" }), viewer(&[claim]))).await, 403, "{claim}");

@@ -13,7 +13,7 @@ use self::world::{
 };
 use crate::support::{
     Server, Viewer,
-    documents::{confirm, put},
+    documents::{confirm, put, put_in_case},
     queue::signer,
 };
 
@@ -36,6 +36,26 @@ async fn the_same_delivery_again_gets_the_same_answer_and_changes_nothing() {
     assert_eq!(completed, 1, "{seen:?}");
     assert_eq!(world.end(&document).await.0, "complete");
     assert!(world.counts("taken", 1).await && world.counts("repeat", 4).await);
+}
+
+#[tokio::test]
+async fn deliveries_that_come_again_tell_the_case_once() {
+    let mut world = World::start().await;
+    let document = put_in_case(&world.server, "p1", "scanned_letter.pdf", "c1").await;
+    confirm(&world.server, &document).await;
+    world.queue.next().await;
+    let path = callback_of(&document);
+
+    futures::future::join_all((0..4).map(|_| async { world.deliver(&path, &read()).await })).await;
+    assert_eq!(world.end(&document).await.0, "complete");
+    assert_eq!(outcome(world.deliver(&path, &read()).await).await, "taken");
+
+    let mut viewer = Viewer::open(world.server.get("/api/v1/cases/c1/chat/stream")).await;
+    let messages = viewer.until("connected").await.data["messages"].take();
+    let stages: Vec<_> = messages.as_array().unwrap().iter().map(|told| &told["sender"]["stage"]).collect();
+    assert_eq!(stages, ["ocr_complete", "analysis_complete"]);
+    let words = messages.to_string();
+    assert!(!words.contains("osteoarthritis") && !words.contains("scanned_letter"), "{words}");
 }
 
 #[tokio::test]

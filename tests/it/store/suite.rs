@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use tidings::{
     documents::{
-        Advance, DocumentStatus, DocumentStore, Lease, MOST_CASE_DOCUMENTS, StatusQuery, Upload,
+        Advance, DocumentStatus, DocumentStore, Lease, MOST_CASE_DOCUMENTS, MOST_CASE_FINDINGS, StatusQuery,
+        Upload,
         analysis::{DocumentType, Findings},
         ocr::{Delivery, DeliveryOutcome, OcrFailure, OcrResult, Receipt},
     },
@@ -70,6 +71,7 @@ pub async fn run_all(store: &dyn DocumentStore) {
     requirements_are_read_by_procedure(store).await;
     the_documents_of_a_case_are_read_newest_first(store).await;
     of_findings_a_case_is_told_type_and_dates(store).await;
+    the_findings_of_a_case_are_read_whole(store).await;
     a_case_of_very_many_documents_is_read_in_part(store).await;
     what_moved_lately_is_counted(store).await;
     runs_that_went_well_are_kept_with_their_size(store).await;
@@ -229,6 +231,25 @@ async fn of_findings_a_case_is_told_type_and_dates(store: &dyn DocumentStore) {
     assert_eq!(store.case_documents(&id("ck")).await.unwrap()[0].findings, Some(findings));
 }
 
+async fn the_findings_of_a_case_are_read_whole(store: &dyn DocumentStore) {
+    confirmed_in(store, "kk1", "ckk", None).await;
+    confirmed_in(store, "kk2", "ckk", None).await;
+    let mut findings = Findings { document_type: DocumentType::LabReport, ..Findings::default() };
+    findings.medications.push(tidings::documents::analysis::Medication {
+        name: "what \0 a hostile PDF may say".into(),
+        ..Default::default()
+    });
+
+    store.advance(&id("kk1"), 1, &Advance::Analyzed(Box::new(findings.clone()))).await.unwrap();
+
+    let read = store.case_findings(&id("ckk")).await.unwrap();
+    let shown: Vec<_> = read.iter().map(|read| (read.document_id.as_str(), read.status)).collect();
+    assert_eq!(shown, [("kk2", DocumentStatus::Uploaded), ("kk1", DocumentStatus::Analyzed)]);
+    assert_eq!((&read[1].findings, &read[0].findings), (&Some(findings), &None));
+    assert_eq!((read[0].patient_id.as_str(), read[0].filename.as_str()), ("pi", "Befund (1).pdf"));
+    assert!(store.case_findings(&id("unheard_of")).await.unwrap().is_empty());
+}
+
 async fn a_case_of_very_many_documents_is_read_in_part(store: &dyn DocumentStore) {
     for n in 0..=MOST_CASE_DOCUMENTS {
         let upload = Upload { case_id: Some(id("cl")), ..upload(&format!("l{n}"), "pl") };
@@ -237,8 +258,10 @@ async fn a_case_of_very_many_documents_is_read_in_part(store: &dyn DocumentStore
     }
 
     let read = store.case_documents(&id("cl")).await.unwrap();
+    let with_findings = store.case_findings(&id("cl")).await.unwrap();
 
     assert_eq!(read.len(), MOST_CASE_DOCUMENTS as usize);
+    assert_eq!(with_findings.len(), MOST_CASE_FINDINGS as usize);
 }
 
 async fn what_moved_lately_is_counted(store: &dyn DocumentStore) {

@@ -25,10 +25,19 @@ fn content_type(name: &str) -> &'static str {
 
 /// Announces and puts a file; answers its document id.
 pub async fn put(server: &Server, patient: &str, name: &str) -> String {
+    put_in(server, patient, name, &Value::Null).await
+}
+
+/// Announces and puts a file of a case.
+pub async fn put_in_case(server: &Server, patient: &str, name: &str, case: &str) -> String {
+    put_in(server, patient, name, &json!(case)).await
+}
+
+async fn put_in(server: &Server, patient: &str, name: &str, case: &Value) -> String {
     let file = fixture(name);
     let body = json!({
         "patient_id": patient, "filename": name, "content_type": content_type(name), "size": file.len(),
-        "procedure_code": "knee_replacement",
+        "procedure_code": "knee_replacement", "case_id": case,
     });
     let answer = server.post("/api/v1/uploads/presign", &body).send().await.unwrap();
     assert_eq!(answer.status(), 200);

@@ -13,18 +13,19 @@ pub use self::status_sql::{StatusSql, StatusSqlError, StatusSqlSettings};
 
 pub(crate) use self::sessions::Sessions;
 use super::{
-    Advance, Connections, DocumentStore, Lease, MOST_CASE_DOCUMENTS, NEWEST_DOCUMENTS, StatusQuery,
-    StatusSource, StoreError, Upload,
+    Advance, Connections, DocumentStore, Lease, MOST_CASE_DOCUMENTS, MOST_CASE_FINDINGS, NEWEST_DOCUMENTS,
+    StatusQuery, StatusSource, StoreError, Upload,
     health::{HEALTH, HealthRow},
     rows::{
-        CASE_DOCUMENTS, CaseDocumentRow, PROCEDURES, RecordRow, RequirementRow, UnfinishedRow, UploadRow,
-        lasting, signed,
+        CASE_DOCUMENTS, CASE_FINDINGS, CaseDocumentRow, CaseFindingsRow, PROCEDURES, RecordRow,
+        RequirementRow, UnfinishedRow, UploadRow, lasting, signed,
     },
     runs::{PAST_RUNS, RunRow},
 };
 use crate::{
     clock::Clock,
     documents::{
+        case_findings::CaseFindings,
         checklist::CaseDocument,
         estimates::PastRun,
         health::{DocumentHealth, MOST_HEALTH_DOCUMENTS},
@@ -208,6 +209,13 @@ impl DocumentStore for PostgresStore {
             .bind(case.as_str())
             .bind(i64::from(MOST_CASE_DOCUMENTS));
         CaseDocumentRow::read_all(self.sessions.read(documents).await?)
+    }
+
+    async fn case_findings(&self, case: &Id) -> Result<Vec<CaseFindings>, StoreError> {
+        let documents = sqlx::query_as::<_, CaseFindingsRow>(CASE_FINDINGS)
+            .bind(case.as_str())
+            .bind(i64::from(MOST_CASE_FINDINGS));
+        CaseFindingsRow::read_all(self.sessions.read(documents).await?)
     }
 
     async fn health(&self, since: u64) -> Result<DocumentHealth, StoreError> {

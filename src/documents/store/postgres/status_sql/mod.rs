@@ -18,6 +18,7 @@ use self::rows::{Asked, LeftOut, TheirRow};
 use super::sessions::Sessions;
 use crate::{
     documents::{
+        case_findings::CaseFindings,
         checklist::CaseDocument,
         estimates::PastRun,
         health::DocumentHealth,
@@ -220,6 +221,10 @@ impl DocumentStore for StatusSql {
     }
 
     async fn case_documents(&self, _: &Id) -> Result<Vec<CaseDocument>, StoreError> {
+        Err(StoreError::KeptElsewhere)
+    }
+
+    async fn case_findings(&self, _: &Id) -> Result<Vec<CaseFindings>, StoreError> {
         Err(StoreError::KeptElsewhere)
     }
 

@@ -1,0 +1,106 @@
+//! Two people in one conversation.
+
+use serde_json::json;
+
+use super::{
+    go_to, kept, open_talk, open_talk_in_tab, said, say, shown, speak_as, talk_proof, wait_for_message,
+    wait_for_talk, write,
+};
+use crate::support::{
+    Browser, Server,
+    tokens::{in_seconds, keys_and, sign},
+};
+
+/// Keeps who is said to be typing.
+const RECORD_TYPING: &str = "window.typed = [];
+    new MutationObserver(() => typed.push(document.getElementById('typing').textContent))
+        .observe(document.getElementById('typing'), { childList: true })";
+
+#[tokio::test]
+async fn two_tabs_talk_and_see_each_other_come_and_type() {
+    let server = Server::start(&[]);
+    let browser = Browser::start().await;
+    let patient = open_talk(&browser, &server.url).await;
+    browser.run(RECORD_TYPING).await;
+    let agent = open_talk_in_tab(&browser, &server.url).await;
+    browser.run(RECORD_TYPING).await;
+
+    speak_as(&browser, "agent").await;
+    write(&browser, "Hello, ").await;
+    say(&browser, "how can I help?").await;
+    wait_for_message(&browser, "Hello, how can I help?").await;
+    go_to(&browser, &patient).await;
+    wait_for_message(&browser, "Hello, how can I help?").await;
+    browser.wait_until("typed.includes('Care team is typing…')").await;
+    browser.wait_until("document.getElementById('typing').textContent === ''").await;
+    say(&browser, "Is my <b>scan</b> enough?").await;
+
+    for tab in [&patient, &agent] {
+        go_to(&browser, tab).await;
+        wait_for_message(&browser, "Is my <b>scan</b> enough?").await;
+        let (joined, first, second) =
+            ("Care team joined the conversation.", "Hello, how can I help?", "Is my <b>scan</b> enough?");
+        let expected = [("system", joined), ("agent", first), ("patient", second)];
+        assert_eq!(shown(&browser).await, expected.map(|(role, words)| (role.to_owned(), words.to_owned())));
+    }
+    // Nobody is told of the own typing.
+    let typed = browser.run("return [...new Set(typed)].filter(Boolean)").await;
+    assert_eq!(typed, json!(["Patient is typing…"]), "the tab of the care team");
+    assert_eq!(kept(&server).await, ["Hello, how can I help?", "Is my <b>scan</b> enough?"]);
+}
+
+#[tokio::test]
+async fn what_is_said_while_the_connection_is_cut_comes_once() {
+    let server = Server::start(&[("HEARTBEAT_INTERVAL_MS", "500")]);
+    let browser = Browser::start().await;
+    open_talk(&browser, &server.url).await;
+    say(&browser, "one").await;
+    wait_for_message(&browser, "one").await;
+
+    browser.run("document.getElementById('chat-cut').click()").await;
+    wait_for_talk(&browser, "reconnecting").await;
+    say(&browser, "two").await;
+    let other = json!({ "content": "three", "role": "agent" });
+    wait_for_message(&browser, "two").await;
+    assert_eq!(server.post("/api/v1/cases/demo/messages", &other).send().await.unwrap().status(), 201);
+
+    let words = talk_proof(&browser).await;
+    assert!(words.ends_with("2 messages since the cut: lost 0, doubled 0."), "{words}");
+    assert_eq!(said(&browser).await, ["one", "two", "three"]);
+}
+
+#[tokio::test]
+async fn a_message_shown_twice_would_be_seen() {
+    let server = Server::start(&[("HEARTBEAT_INTERVAL_MS", "500")]);
+    let browser = Browser::start().await;
+    open_talk(&browser, &server.url).await;
+    say(&browser, "one").await;
+    wait_for_message(&browser, "one").await;
+
+    // The page is made to show it once more.
+    let twice = "const list = document.getElementById('messages'); list.append(list.lastElementChild.cloneNode(true))";
+    browser.run(twice).await;
+    browser.run("document.getElementById('chat-cut').click()").await;
+
+    let words = talk_proof(&browser).await;
+    assert!(words.ends_with("lost 0, doubled 1."), "{words}");
+    assert_eq!(browser.run("return document.getElementById('chat-proof').dataset.state").await, "bad");
+}
+
+#[tokio::test]
+async fn a_message_that_is_refused_stays_in_the_field_and_says_why() {
+    let server = Server::start(&keys_and(&[]));
+    let browser = Browser::start().await;
+    let claims = json!({ "exp": in_seconds(3_600), "channels": ["doc_progress:demo"] });
+    browser.open(&format!("{}/#token={}", server.url, sign(&claims))).await;
+
+    wait_for_talk(&browser, "closed").await;
+    browser.wait_until("document.getElementById('chat-notice').innerText.includes('must cover chat')").await;
+    say(&browser, "Is my scan enough?").await;
+
+    browser.wait_until("!document.getElementById('compose-problem').hidden").await;
+    assert_eq!(browser.run("return document.getElementById('message').value").await, "Is my scan enough?");
+    assert!(said(&browser).await.is_empty());
+    // The token says in which role.
+    assert_eq!(browser.run("return document.getElementById('speaker-field').hidden").await, true);
+}
