@@ -17,9 +17,11 @@ pub fn parse_stat(stat: &str) -> Duration {
     TICK * ticks.map(|ticks| ticks.parse::<u32>().unwrap_or_default()).sum::<u32>()
 }
 
-/// Counts the open files of a process.
+/// Counts the open files of a server but those of its database, whose pool opens connections as it needs them.
 pub fn descriptors(process: u32) -> usize {
-    fs::read_dir(format!("/proc/{process}/fd")).map_or(0, Iterator::count)
+    let files = fs::read_dir(format!("/proc/{process}/fd")).into_iter().flatten().flatten();
+    let targets = files.filter_map(|file| fs::read_link(file.path()).ok());
+    targets.filter(|target| !target.to_string_lossy().contains("tidings.db")).count()
 }
 
 /// Memory of a process in KiB. What the kernel holds for its sockets is not in it.
