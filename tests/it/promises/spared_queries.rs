@@ -12,7 +12,8 @@ use crate::support::{
 const REQUIREMENTS: &str = "/api/v1/procedures/knee_replacement/requirements";
 const CHECKLIST: &str = "/api/v1/cases/c1/checklist";
 const HEALTH: &str = "/api/v1/health";
-const CHAT: &str = "/api/v1/cases/c1/chat/stream";
+/// Of a case without documents, in which the server itself says nothing.
+const CHAT: &str = "/api/v1/cases/c2/chat/stream";
 /// Stands once in the statement that reads messages.
 const READS_MESSAGES: &str = ") AS newest";
 /// The longest there is: while a test looks, a stream reads nothing but what it begins with.
@@ -65,7 +66,7 @@ impl Written {
 }
 
 async fn say(server: &Server, name: &str) {
-    let answer = server.post("/api/v1/cases/c1/messages", &json!({ "id": name, "content": "words" })).send();
+    let answer = server.post("/api/v1/cases/c2/messages", &json!({ "id": name, "content": "words" })).send();
     assert_eq!(answer.await.unwrap().status(), 201);
 }
 
