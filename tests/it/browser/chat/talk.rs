@@ -1,10 +1,11 @@
 //! Two people in one conversation.
 
 use serde_json::json;
+use thirtyfour::Key;
 
 use super::{
-    choose_case, go_to, kept, open_talk, open_talk_in_tab, said, say, shown, speak_as, talk_proof,
-    wait_for_message, wait_for_talk, write,
+    choose_case, go_to, kept, open_talk, open_talk_in_tab, said, say, shown, speak_as, talk_proof, upload,
+    wait_for_answers, wait_for_message, wait_for_talk, write,
 };
 use crate::support::{
     Browser, Server,
@@ -96,7 +97,7 @@ async fn a_message_that_is_refused_stays_in_the_field_and_says_why() {
     choose_case(&browser).await;
 
     wait_for_talk(&browser, "closed").await;
-    browser.wait_until("document.getElementById('chat-notice').innerText.includes('must cover chat')").await;
+    browser.wait_until("document.getElementById('chat-notice').innerText.includes('does not cover')").await;
     say(&browser, "Is my scan enough?").await;
 
     browser.wait_until("!document.getElementById('compose-problem').hidden").await;
@@ -104,4 +105,35 @@ async fn a_message_that_is_refused_stays_in_the_field_and_says_why() {
     assert!(said(&browser).await.is_empty());
     // The token says in which role.
     assert_eq!(browser.run("return document.getElementById('speaker-field').hidden").await, true);
+}
+
+#[tokio::test]
+async fn everything_is_reached_with_the_keyboard_and_answers_are_said_once() {
+    let server = Server::start(&[]);
+    let browser = Browser::start().await;
+    browser.open(&server.url).await;
+    assert_eq!(browser.run("return document.getElementById('conversation').checkVisibility()").await, false);
+    open_talk(&browser, &server.url).await;
+
+    browser.run("document.getElementById('chat-cut').focus()").await;
+    for wanted in ["speaker", "message", "send"] {
+        browser.driver.action_chain().key_down(Key::Tab).key_up(Key::Tab).perform().await.unwrap();
+        let script = "const { outlineStyle } = getComputedStyle(document.activeElement);
+            return [document.activeElement.id, outlineStyle !== 'none']";
+        assert_eq!(browser.run(script).await, json!([wanted, true]));
+    }
+    upload(&browser).await;
+    browser
+        .run(
+            "window.said = []; const place = document.getElementById('announcement');
+            new MutationObserver(() => said.push(place.textContent)).observe(place, { childList: true })",
+        )
+        .await;
+    say(&browser, "Which medications do I take?").await;
+    wait_for_answers(&browser, "stored", 1).await;
+
+    // Not the pieces, and not what was said here.
+    browser.wait_until("said.some((words) => words.includes('Tidings: I looked at 1 document'))").await;
+    let said: Vec<String> = serde_json::from_value(browser.run("return said").await).unwrap();
+    assert!(said.len() <= 4 && !said.concat().contains("Which medications"), "{said:?}");
 }
