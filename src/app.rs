@@ -10,7 +10,6 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     broker::{
         Broker, CLOCK_ALLOWANCE, Emitter, EmitterLimits, MemoryBroker, MemoryLimits, UpstashBroker,
-        UpstashSettings,
     },
     cache::{Cache, CacheSettings},
     chat::{self, Chat, ChatStore, ForgetfulChatStore, MessageReader, Responder},
@@ -313,14 +312,7 @@ impl Base<'_> {
             let limits = MemoryLimits { time_to_live, ..MemoryLimits::default() };
             return Arc::new(MemoryBroker::new(self.clock, limits));
         };
-        let settings = UpstashSettings {
-            poll_interval: config.poll_interval,
-            idle_poll_interval: config.idle_poll_interval,
-            wake: config.wake,
-            emit: config.emit,
-            time_to_live,
-            ..UpstashSettings::default()
-        };
+        let settings = config.broker_settings(time_to_live);
         let redis = redis.with_vital(vital.clone());
         Arc::new(UpstashBroker::new(redis, self.clock, Arc::clone(&self.metrics), settings))
     }

@@ -1,6 +1,6 @@
-//! `tidings emit`: one progress event, through a server.
+//! `tidings emit`: one progress event, through the configured broker or through a server.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::Arc};
 
 use anyhow::{Context, bail};
 use clap::Args;
@@ -10,8 +10,12 @@ use url::Url;
 
 use super::tail::local_server;
 use crate::{
-    config::Config,
-    event::{Id, Stage, StepStatus},
+    broker::{Broker, Publication, UpstashBroker},
+    clock::Clock,
+    config::{BrokerConfig, Config, UpstashConfig},
+    event::{Channel, Id, ProgressEvent, Stage, StepStatus},
+    telemetry::Metrics,
+    upstash::RedisRest,
 };
 
 #[derive(Args)]
@@ -34,14 +38,39 @@ pub(super) struct EmitArguments {
     /// One line for the patient, without health data
     #[arg(long)]
     detail: Option<String>,
-    /// The server [default: the local one, on HOST and PORT]
+    /// A server [default: Redis where it is configured, else the local server, on HOST and PORT]
     #[arg(long)]
     url: Option<Url>,
 }
 
 pub(super) async fn run(config: &Config, arguments: EmitArguments) -> anyhow::Result<ExitCode> {
+    let answer = match (&arguments.url, &config.broker) {
+        (None, BrokerConfig::Upstash(upstash)) => publish(config, upstash, arguments).await?,
+        _ => post(config, &arguments).await?,
+    };
+    println!("{answer}");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Publishes through Redis, as any producer may: no server has to be there.
+async fn publish(config: &Config, upstash: &UpstashConfig, arguments: EmitArguments) -> anyhow::Result<Value> {
+    let metrics = Arc::new(Metrics::default());
+    let redis = RedisRest::new(upstash.url.clone(), upstash.token.clone(), Arc::clone(&metrics));
+    let channel = Channel::documents(arguments.patient.clone());
+    let mut event = arguments.into_event();
+    let event_id = event.stamp(Clock::System.now());
+    let publication = Publication { channel, payload: event.to_payload()? };
+    let settings = upstash.broker_settings(config.streams.event_time_to_live);
+    let broker = UpstashBroker::new(redis, Clock::System, metrics, settings);
+    let published = broker.publish(&[publication]).await.pop();
+    published.context("publish one event")?.context("publish over UPSTASH_REDIS_REST_URL")?;
+    Ok(json!({ "event_id": event_id, "stored": true }))
+}
+
+/// Posts to a server, which knows how many watch.
+async fn post(config: &Config, arguments: &EmitArguments) -> anyhow::Result<Value> {
     let server = arguments.url.clone().map_or_else(|| local_server(config), Ok)?;
-    let mut request = reqwest::Client::new().post(server.join("/api/v1/progress")?).json(&body(&arguments));
+    let mut request = reqwest::Client::new().post(server.join("/api/v1/progress")?).json(&body(arguments));
     if let Some(key) = &config.access.internal_key {
         request = request.bearer_auth(key.expose_secret());
     }
@@ -52,8 +81,18 @@ pub(super) async fn run(config: &Config, arguments: EmitArguments) -> anyhow::Re
     if !status.is_success() {
         bail!("the server answered {status}: {}", answer["detail"].as_str().unwrap_or_default());
     }
-    println!("{answer}");
-    Ok(ExitCode::SUCCESS)
+    Ok(answer)
+}
+
+impl EmitArguments {
+    fn into_event(self) -> ProgressEvent {
+        let status = self.status.unwrap_or(self.stage.default_status());
+        ProgressEvent {
+            percent: self.percent,
+            detail: self.detail,
+            ..ProgressEvent::new(self.document, self.stage).with_status(status)
+        }
+    }
 }
 
 fn body(arguments: &EmitArguments) -> Value {

@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::variables::{ConfigError, Variables, missing, wrong};
-use crate::broker::Emit;
+use crate::broker::{Emit, UpstashSettings};
 
 /// Variables that name the database and its token: Upstash's own, then Vercel's.
 const DATABASES: [(&str, &str); 2] =
@@ -37,6 +37,20 @@ pub struct UpstashConfig {
     pub wake: bool,
     /// `UPSTASH_EMIT`: `list` or `log`, where this process's own events go. Default `list`.
     pub emit: Emit,
+}
+
+impl UpstashConfig {
+    /// Gives how a broker of this process works; its logs live for `time_to_live`.
+    pub(crate) fn broker_settings(&self, time_to_live: Duration) -> UpstashSettings {
+        UpstashSettings {
+            poll_interval: self.poll_interval,
+            idle_poll_interval: self.idle_poll_interval,
+            wake: self.wake,
+            emit: self.emit,
+            time_to_live,
+            ..UpstashSettings::default()
+        }
+    }
 }
 
 impl BrokerConfig {

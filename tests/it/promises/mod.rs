@@ -6,6 +6,7 @@ mod case_notices;
 mod chat_outage;
 mod churn;
 mod commands;
+mod emit;
 mod estimates;
 mod exactly_once;
 mod failures;
