@@ -8,9 +8,7 @@ use tokio::{net::TcpListener, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    broker::{
-        Broker, CLOCK_ALLOWANCE, Emitter, EmitterLimits, MemoryBroker, MemoryLimits, UpstashBroker,
-    },
+    broker::{Broker, CLOCK_ALLOWANCE, Emitter, EmitterLimits, MemoryBroker, MemoryLimits, UpstashBroker},
     cache::{Cache, CacheSettings},
     chat::{self, Chat, ChatStore, ForgetfulChatStore, MessageReader, Responder},
     clock::Clock,

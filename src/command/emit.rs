@@ -53,7 +53,11 @@ pub(super) async fn run(config: &Config, arguments: EmitArguments) -> anyhow::Re
 }
 
 /// Publishes through Redis, as any producer may: no server has to be there.
-async fn publish(config: &Config, upstash: &UpstashConfig, arguments: EmitArguments) -> anyhow::Result<Value> {
+async fn publish(
+    config: &Config,
+    upstash: &UpstashConfig,
+    arguments: EmitArguments,
+) -> anyhow::Result<Value> {
     let metrics = Arc::new(Metrics::default());
     let redis = RedisRest::new(upstash.url.clone(), upstash.token.clone(), Arc::clone(&metrics));
     let channel = Channel::documents(arguments.patient.clone());

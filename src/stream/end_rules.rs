@@ -26,6 +26,9 @@ pub(super) struct EndRules {
     /// An end is told from a status read behind this one: begun after the newest step that may
     /// have ended a document was taken, and after the stream was opened.
     pub(super) needs_read_behind: u64,
+    /// That read was still to come when it was last looked: whoever waits has to look again behind it, also
+    /// when it came before the wait began.
+    pub(super) waits_for_read: bool,
     /// The status read behind which the log has been caught up.
     pub(super) settled_for: Option<Instant>,
 }
@@ -54,6 +57,7 @@ impl EndRules {
             was_active: false,
             knows_store: false,
             needs_read_behind: reads_before,
+            waits_for_read: false,
             settled_for: None,
         }
     }

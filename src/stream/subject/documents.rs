@@ -163,7 +163,8 @@ impl Documents {
         if !untold.is_empty() {
             return self.follow.unsee();
         }
-        if self.view.is_active() || !self.is_owed() || statuses.read <= self.end.needs_read_behind {
+        self.end.waits_for_read = statuses.read <= self.end.needs_read_behind;
+        if self.view.is_active() || !self.is_owed() || self.end.waits_for_read {
             return;
         }
         if feed.has_unread() || (self.view.may_miss_steps() && self.settle(feed, statuses.read_at).await) {
@@ -223,13 +224,12 @@ impl Documents {
         }
     }
 
-    /// Asks for a status read behind the last end, unless there was one or the store is down.
+    /// Asks for a status read behind the last end, if it was still to come, unless the store is down.
     ///
     /// Boxed, as it is seldom wanted, and each stream would keep room for it.
     fn wanted_read(&self, is_store_up: bool) -> OptionFuture<BoxFuture<'static, bool>> {
-        let read = self.end.needs_read_behind;
-        let is_wanted = is_store_up && self.follow.current().read <= read;
-        is_wanted.then(|| self.follow.read_behind(read).boxed()).into()
+        let is_wanted = is_store_up && self.end.waits_for_read;
+        is_wanted.then(|| self.follow.read_behind(self.end.needs_read_behind).boxed()).into()
     }
 
     pub(super) fn beat(&mut self, feed: &mut Feed) {

@@ -28,7 +28,10 @@ async fn an_event_goes_over_the_configured_redis_to_whoever_watches() {
         let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
         let step = viewer.until("progress").await;
         assert_eq!((answer["stored"].as_bool(), &step.data["event_id"]), (Some(true), &answer["event_id"]));
-        assert_eq!((step.text("stage").as_str(), step.text("detail").as_str()), ("ocr_started", "page 2 of 5"));
+        assert_eq!(
+            (step.text("stage").as_str(), step.text("detail").as_str()),
+            ("ocr_started", "page 2 of 5")
+        );
     }
 }
 
