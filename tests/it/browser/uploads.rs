@@ -63,7 +63,7 @@ async fn a_file_on_its_way_shows_how_much_of_it_is_sent() {
     let server = Server::start(&[]);
     let browser = Browser::start().await;
     open_live(&browser, &server.url).await;
-    browser.send_at_most(48 * 1_024).await;
+    browser.send_at_most(8 * 1_024).await;
 
     choose(&browser, "scanned_letter.pdf").await;
     let sent = "document.querySelector('.card[data-status=uploading] .percent')?.innerText";
