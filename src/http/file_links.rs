@@ -30,10 +30,9 @@ const LINK_LASTS: Duration = Duration::from_secs(2 * 3_600);
 /// How far clocks may differ, in seconds.
 const LEEWAY: u64 = 5;
 /// A file is to be read by a program, never shown as a page of ours.
-const HEADERS: [(HeaderName, HeaderValue); 3] = [
+const HEADERS: [(HeaderName, HeaderValue); 2] = [
     (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
     (header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment")),
-    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
 ];
 
 /// Signs and checks links to files: those in a bucket the bucket answers, others this server itself.

@@ -4,6 +4,7 @@
 
 mod access;
 mod body;
+mod built_in;
 mod checklist;
 mod cors;
 mod documents;

@@ -8,25 +8,31 @@ use std::{convert::Infallible, time::Duration};
 use axum::{
     body::Body,
     extract::{Path, RawQuery, State},
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, header},
     response::{IntoResponse, Response},
 };
 use futures::stream;
 use tokio::time::{Instant, timeout_at};
 
-use super::{Shared, body::query_token, openapi::Refusal, problem::Problem, sse};
+use super::{
+    Shared,
+    body::query_token,
+    built_in::{self, BuiltIn, HTML, SCRIPT, STYLE, give},
+    openapi::Refusal,
+    problem::Problem,
+    sse,
+};
 use crate::telemetry::BoardFollow;
 
-const SCRIPT: &str = "text/javascript; charset=utf-8";
 /// The page loads its own files and talks to its own host only.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 /// Longest life of one stream; the page comes back.
 const LONGEST: Duration = Duration::from_secs(280);
 
-/// What the page is made of: name, media type, text.
-const FILES: [(&str, &str, &str); 5] = [
-    ("ops.css", "text/css; charset=utf-8", include_str!("ops/ops.css")),
+/// What the page is made of.
+const FILES: [BuiltIn; 5] = [
+    ("ops.css", STYLE, include_str!("ops/ops.css")),
     ("ops.js", SCRIPT, include_str!("ops/ops.js")),
     ("numbers.js", SCRIPT, include_str!("ops/numbers.js")),
     ("plot.js", SCRIPT, include_str!("ops/plot.js")),
@@ -41,7 +47,7 @@ const FILES: [(&str, &str, &str); 5] = [
     responses((status = 200, content_type = "text/html", body = String, description = "The page"))
 )]
 pub(super) async fn index() -> Response {
-    let answer = give("text/html; charset=utf-8", include_str!("ops/index.html"));
+    let answer = give(HTML, include_str!("ops/index.html"));
     ([(header::CONTENT_SECURITY_POLICY, POLICY)], answer).into_response()
 }
 
@@ -57,10 +63,7 @@ pub(super) async fn index() -> Response {
     )
 )]
 pub(super) async fn file(Path(wanted): Path<String>) -> Response {
-    match FILES.iter().find(|(name, ..)| *name == wanted) {
-        Some((_, media_type, text)) => give(media_type, text),
-        None => StatusCode::NOT_FOUND.into_response(),
-    }
+    built_in::find(&FILES, &wanted)
 }
 
 /// Streams every number once a second, for operators.
@@ -99,13 +102,4 @@ async fn next(
 
 fn too_many() -> Problem {
     Problem::unavailable("Too many operators look at once; close a page or come back later.")
-}
-
-fn give(media_type: &'static str, text: &'static str) -> Response {
-    let headers = [
-        (header::CONTENT_TYPE, media_type),
-        (header::CACHE_CONTROL, "no-cache"),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    ];
-    (headers, text).into_response()
 }

@@ -4,22 +4,22 @@ mod client;
 
 use axum::{
     extract::{Path, State},
-    http::{HeaderValue, StatusCode, header},
-    response::{IntoResponse, Response},
+    http::{HeaderValue, header},
+    response::Response,
 };
 
-use super::{Shared, openapi::Refusal};
+use super::{
+    Shared,
+    built_in::{self, BuiltIn, HTML, PLAIN, SCRIPT, STYLE, give},
+    openapi::Refusal,
+};
 
-const HTML: &str = "text/html; charset=utf-8";
-const SCRIPT: &str = "text/javascript; charset=utf-8";
-const PLAIN: &str = "text/plain; charset=utf-8";
-const STYLE: &str = "text/css; charset=utf-8";
 /// The page loads its own files and talks to its own host only; uploads may go to one more.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'; connect-src 'self'";
 
-/// What the page is made of: name, media type, text.
-const FILES: [(&str, &str, &str); 23] = [
+/// What the page is made of.
+const FILES: [BuiltIn; 23] = [
     ("page.css", STYLE, include_str!("page/page.css")),
     ("conversation.css", STYLE, include_str!("page/conversation.css")),
     ("page.js", SCRIPT, include_str!("page/page.js")),
@@ -75,10 +75,7 @@ fn policy(upload_origin: Option<&str>) -> HeaderValue {
     )
 )]
 pub(super) async fn file(Path(wanted): Path<String>) -> Response {
-    match FILES.iter().find(|(name, ..)| *name == wanted) {
-        Some((_, media_type, text)) => give(media_type, text),
-        None => StatusCode::NOT_FOUND.into_response(),
-    }
+    built_in::find(&FILES, &wanted)
 }
 
 /// Gives the client as one ES module.
@@ -101,13 +98,4 @@ pub(super) async fn client() -> Response {
 )]
 pub(super) async fn client_types() -> Response {
     give(PLAIN, client::TYPES)
-}
-
-fn give(media_type: &'static str, text: &'static str) -> Response {
-    let headers = [
-        (header::CONTENT_TYPE, media_type),
-        (header::CACHE_CONTROL, "no-cache"),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    ];
-    (headers, text).into_response()
 }
