@@ -16,16 +16,10 @@ use super::{
     body::query_token,
     problem::Problem,
     sse::{self, OfferedStream},
-    webhooks,
+    stream, webhooks,
 };
 use crate::limits::Asker;
 
-/// Streams of viewers.
-const STREAMS: [&str; 3] = [
-    "/api/v1/patients/{patient_id}/documents/stream",
-    "/api/v1/cases/{case_id}/chat/stream",
-    "/api/v1/streams/{kind}/{id}",
-];
 /// What platforms ask every few seconds; a refusal there would take the process out of service.
 const PROBES: [&str; 2] = ["/healthz", "/readyz"];
 /// What the queue delivers is signed, and dropped after some refusals.
@@ -33,7 +27,7 @@ const DELIVERIES: [&str; 2] = [webhooks::CALLBACK_PATH, webhooks::FAILURE_PATH];
 
 /// Says whether a route answers 429 to those who have had enough.
 pub(super) fn is_limited_by_status(route: &str) -> bool {
-    ![&PROBES[..], &DELIVERIES, &STREAMS].concat().contains(&route)
+    ![&PROBES[..], &DELIVERIES, &stream::PATHS].concat().contains(&route)
 }
 
 /// Lets a request on, or answers it.
@@ -42,7 +36,7 @@ pub(super) async fn admit(State(parts): State<Shared>, request: Request, next: N
     if PROBES.contains(&route) || DELIVERIES.contains(&route) || parts.access.is_service(request.headers()) {
         return next.run(request).await;
     }
-    let is_stream = STREAMS.contains(&route) && request.method() == Method::GET;
+    let is_stream = stream::PATHS.contains(&route) && request.method() == Method::GET;
     let asker = asker(&parts, &request);
     if let Err(wait) = parts.limits.take_request(asker) {
         return if is_stream { later(&parts) } else { Problem::too_many_requests(wait).into_response() };

@@ -19,6 +19,11 @@ use crate::{
     stream::{Opening, StreamRequest, ViewerCursor},
 };
 
+/// Where streams are.
+pub(super) const PATHS: [&str; 3] = [DOCUMENTS_PATH, CHAT_PATH, OTHER_PATH];
+const DOCUMENTS_PATH: &str = "/api/v1/patients/{patient_id}/documents/stream";
+const CHAT_PATH: &str = "/api/v1/cases/{case_id}/chat/stream";
+const OTHER_PATH: &str = "/api/v1/streams/{kind}/{id}";
 /// Most documents one stream may be narrowed to.
 const MOST_NAMED: usize = 50;
 /// What a browser sends of its own accord when it comes back.
@@ -30,7 +35,7 @@ const LAST_EVENT_ID: &str = "last-event-id";
 /// to come back; an EventSource does so by itself, with the last id it was given.
 #[utoipa::path(
     get,
-    path = "/api/v1/patients/{patient_id}/documents/stream",
+    path = DOCUMENTS_PATH,
     tag = "viewers",
     params(
         ("patient_id" = Id, Path),
@@ -68,7 +73,7 @@ pub(super) async fn documents(
 /// was given.
 #[utoipa::path(
     get,
-    path = "/api/v1/cases/{case_id}/chat/stream",
+    path = CHAT_PATH,
     tag = "viewers",
     params(
         ("case_id" = Id, Path),
@@ -103,7 +108,7 @@ pub(super) async fn chat(
 /// was given.
 #[utoipa::path(
     get,
-    path = "/api/v1/streams/{kind}/{id}",
+    path = OTHER_PATH,
     tag = "viewers",
     params(
         ("kind" = String, Path, description = "One of the server's `STREAM_KINDS`"),
