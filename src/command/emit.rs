@@ -44,9 +44,11 @@ pub(super) struct EmitArguments {
 }
 
 pub(super) async fn run(config: &Config, arguments: EmitArguments) -> anyhow::Result<ExitCode> {
-    let answer = match (&arguments.url, &config.broker) {
-        (None, BrokerConfig::Upstash(upstash)) => publish(config, upstash, arguments).await?,
-        _ => post(config, &arguments).await?,
+    let EmitArguments { patient, url, .. } = &arguments;
+    let event = arguments.event();
+    let answer = match (url, &config.broker) {
+        (None, BrokerConfig::Upstash(upstash)) => publish(config, upstash, patient, event).await?,
+        _ => post(config, url.as_ref(), patient, &event).await?,
     };
     println!("{answer}");
     Ok(ExitCode::SUCCESS)
@@ -56,12 +58,12 @@ pub(super) async fn run(config: &Config, arguments: EmitArguments) -> anyhow::Re
 async fn publish(
     config: &Config,
     upstash: &UpstashConfig,
-    arguments: EmitArguments,
+    patient: &Id,
+    mut event: ProgressEvent,
 ) -> anyhow::Result<Value> {
     let metrics = Arc::new(Metrics::default());
     let redis = RedisRest::new(upstash.url.clone(), upstash.token.clone(), Arc::clone(&metrics));
-    let channel = Channel::documents(arguments.patient.clone());
-    let mut event = arguments.into_event();
+    let channel = Channel::documents(patient.clone());
     let event_id = event.stamp(Clock::System.now());
     let publication = Publication { channel, payload: event.to_payload()? };
     let settings = upstash.broker_settings(config.streams.event_time_to_live);
@@ -72,9 +74,16 @@ async fn publish(
 }
 
 /// Posts to a server, which knows how many watch.
-async fn post(config: &Config, arguments: &EmitArguments) -> anyhow::Result<Value> {
-    let server = arguments.url.clone().map_or_else(|| local_server(config), Ok)?;
-    let mut request = reqwest::Client::new().post(server.join("/api/v1/progress")?).json(&body(arguments));
+async fn post(
+    config: &Config,
+    url: Option<&Url>,
+    patient: &Id,
+    event: &ProgressEvent,
+) -> anyhow::Result<Value> {
+    let server = url.cloned().map_or_else(|| local_server(config), Ok)?;
+    let mut body = json!(event);
+    body["patient_id"] = json!(patient);
+    let mut request = reqwest::Client::new().post(server.join("/api/v1/progress")?).json(&body);
     if let Some(key) = &config.access.internal_key {
         request = request.bearer_auth(key.expose_secret());
     }
@@ -89,30 +98,12 @@ async fn post(config: &Config, arguments: &EmitArguments) -> anyhow::Result<Valu
 }
 
 impl EmitArguments {
-    fn into_event(self) -> ProgressEvent {
+    fn event(&self) -> ProgressEvent {
         let status = self.status.unwrap_or(self.stage.default_status());
         ProgressEvent {
             percent: self.percent,
-            detail: self.detail,
-            ..ProgressEvent::new(self.document, self.stage).with_status(status)
+            detail: self.detail.clone(),
+            ..ProgressEvent::new(self.document.clone(), self.stage).with_status(status)
         }
     }
-}
-
-fn body(arguments: &EmitArguments) -> Value {
-    let mut body = json!({
-        "patient_id": arguments.patient,
-        "document_id": arguments.document,
-        "stage": arguments.stage,
-    });
-    if let Some(status) = arguments.status {
-        body["status"] = json!(status);
-    }
-    if let Some(percent) = arguments.percent {
-        body["percent"] = json!(percent);
-    }
-    if let Some(detail) = &arguments.detail {
-        body["detail"] = json!(detail);
-    }
-    body
 }
