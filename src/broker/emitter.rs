@@ -69,6 +69,12 @@ enum Queued {
     Flush(oneshot::Sender<()>),
 }
 
+impl Queued {
+    fn event(channel: Channel, payload: Bytes, stored: Option<oneshot::Sender<bool>>) -> Self {
+        Self::Event { publication: Publication { channel, payload }, since: Instant::now(), stored }
+    }
+}
+
 impl Emitter {
     /// Starts the background task that publishes to `broker`.
     #[must_use]
@@ -176,8 +182,7 @@ impl Emitter {
             events.into_iter().zip(payloads).zip(places.zip(event_ids))
         {
             let (stored, receiver) = oneshot::channel();
-            let publication = Publication { channel: Channel::documents(patient), payload };
-            place.send(Queued::Event { publication, since: Instant::now(), stored: Some(stored) });
+            place.send(Queued::event(Channel::documents(patient), payload, Some(stored)));
             self.follow(&event);
             submitted.push((id, Stored(receiver)));
         }
@@ -233,8 +238,7 @@ impl Emitter {
         stored: Option<oneshot::Sender<bool>>,
     ) -> Result<(), EmitError> {
         let payload = payload.map_err(|error| self.refuse(error))?;
-        let publication = Publication { channel, payload };
-        let queued = Queued::Event { publication, since: Instant::now(), stored };
+        let queued = Queued::event(channel, payload, stored);
         self.queue.try_send(queued).map_err(|_| self.refuse(EmitError::Full))
     }
 
