@@ -34,7 +34,7 @@ const PAUSE: Duration = Duration::from_millis(2);
 pub enum Door {
     /// `POST /publish/{channel}`.
     Reference,
-    /// `POST /api/v1/progress`; several events at once as an array.
+    /// `POST /api/v1/progress`; several events at once to `/api/v1/progress/batch`.
     Progress,
     /// `RPUSH` over the REST API of Redis; with `wake` also a `PUBLISH`, as producers do then.
     Push { wake: bool },
@@ -216,7 +216,7 @@ impl Door {
             (Self::Progress, [stamp]) => ("/api/v1/progress".to_owned(), event(*stamp)),
             (Self::Progress, _) => {
                 let events: Vec<_> = stamps.iter().map(|stamp| event(*stamp)).collect();
-                ("/api/v1/progress".to_owned(), format!("[{}]", events.join(",")))
+                ("/api/v1/progress/batch".to_owned(), format!("{{\"events\":[{}]}}", events.join(",")))
             }
             (Self::Push { wake }, _) => ("/pipeline".to_owned(), pushes(stamps, wake).to_string()),
             (Self::Reference, []) => unreachable!("a request publishes something"),
