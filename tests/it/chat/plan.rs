@@ -26,13 +26,7 @@ async fn the_query_for_new_messages_never_scans_100_000() {
     let url: DatabaseUrl = database.url.parse().unwrap();
     migrate(&url).await.unwrap();
     database.run(MESSAGES).await;
-    // The server writes down the plan of whatever the store really sends, with what it binds.
-    database.run(
-        "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET session_preload_libraries = auto_explain', current_database());
-                     EXECUTE format('ALTER DATABASE %I SET auto_explain.log_min_duration = 0', current_database());
-         END $$",
-    )
-    .await;
+    database.explain_all().await;
     let store = open(&url, Clock::System).await.unwrap();
 
     for watched in [1, 200] {

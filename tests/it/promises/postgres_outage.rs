@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use serde_json::{Value, json};
+use sqlx::pool::PoolConnection;
 
 use crate::support::{
     Cutter, Postgres, Server, Viewer,
@@ -19,6 +20,31 @@ const HOLD_MOVES: &str = "
 CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS
     $$ BEGIN PERFORM pg_advisory_xact_lock_shared(1); RETURN NEW; END $$;
 CREATE TRIGGER hold BEFORE UPDATE ON documents FOR EACH ROW EXECUTE FUNCTION hold()";
+
+/// A document under way that moves no further while the lock is held.
+struct Held {
+    server: Server,
+    document: String,
+    viewer: Viewer,
+    _lock: PoolConnection<sqlx::Postgres>,
+}
+
+impl Held {
+    async fn over(postgres: &Postgres) -> Self {
+        let url = postgres.create("tidings").await;
+        let server = Server::start(&[("DATABASE_URL", &url), ("STATUS_INTERVAL_MS", "300")]);
+        let database = sqlx::PgPool::connect(&url).await.unwrap();
+        sqlx::raw_sql(HOLD_MOVES).execute(&database).await.unwrap();
+        let mut lock = database.acquire().await.unwrap();
+        sqlx::raw_sql("SELECT pg_advisory_lock(1)").execute(&mut *lock).await.unwrap();
+        let document = put(&server, "p1", "lab_report.pdf").await;
+        let mut viewer = Viewer::open(server.get(STREAM)).await;
+        viewer.until("connected").await;
+        confirm(&server, &document).await;
+        viewer.until("progress").await;
+        Self { server, document, viewer, _lock: lock }
+    }
+}
 
 async fn ready(server: &Server) -> (u16, Value) {
     let answer = server.get("/readyz").send().await.unwrap();
@@ -51,17 +77,7 @@ async fn until_done_with(viewer: &mut Viewer, document: &str) -> (Vec<Message>, 
 #[tokio::test]
 async fn steps_come_while_postgres_is_down_and_work_under_way_ends_after_it() {
     let mut postgres = Postgres::start();
-    let url = postgres.create("tidings").await;
-    let server = Server::start(&[("DATABASE_URL", &url), ("STATUS_INTERVAL_MS", "300")]);
-    let database = sqlx::PgPool::connect(&url).await.unwrap();
-    sqlx::raw_sql(HOLD_MOVES).execute(&database).await.unwrap();
-    let mut holding = database.acquire().await.unwrap();
-    sqlx::raw_sql("SELECT pg_advisory_lock(1)").execute(&mut *holding).await.unwrap();
-    let document = put(&server, "p1", "lab_report.pdf").await;
-    let mut viewer = Viewer::open(server.get(STREAM)).await;
-    viewer.until("connected").await;
-    confirm(&server, &document).await;
-    viewer.until("progress").await;
+    let Held { server, document, mut viewer, _lock } = Held::over(&postgres).await;
 
     postgres.crash();
     until_source(&mut viewer, &["postgres"], "down").await;
@@ -91,17 +107,7 @@ async fn steps_come_while_postgres_is_down_and_work_under_way_ends_after_it() {
 #[tokio::test]
 async fn an_outage_that_outlasts_every_try_fails_no_document() {
     let mut postgres = Postgres::start();
-    let url = postgres.create("tidings").await;
-    let server = Server::start(&[("DATABASE_URL", &url), ("STATUS_INTERVAL_MS", "300")]);
-    let database = sqlx::PgPool::connect(&url).await.unwrap();
-    sqlx::raw_sql(HOLD_MOVES).execute(&database).await.unwrap();
-    let mut holding = database.acquire().await.unwrap();
-    sqlx::raw_sql("SELECT pg_advisory_lock(1)").execute(&mut *holding).await.unwrap();
-    let document = put(&server, "p1", "lab_report.pdf").await;
-    let mut viewer = Viewer::open(server.get(STREAM)).await;
-    viewer.until("connected").await;
-    confirm(&server, &document).await;
-    viewer.until("progress").await;
+    let Held { server, document, mut viewer, _lock } = Held::over(&postgres).await;
 
     postgres.crash();
     let mut seen = Vec::new();

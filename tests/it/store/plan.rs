@@ -26,12 +26,7 @@ async fn explained() -> (Database, Arc<dyn DocumentStore>) {
     let url: DatabaseUrl = database.url.parse().unwrap();
     migrate(&url).await.unwrap();
     database.run(DOCUMENTS).await;
-    database.run(
-        "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET session_preload_libraries = auto_explain', current_database());
-                     EXECUTE format('ALTER DATABASE %I SET auto_explain.log_min_duration = 0', current_database());
-         END $$",
-    )
-    .await;
+    database.explain_all().await;
     let store = open(&url, Clock::System).await.unwrap();
     (database, store)
 }

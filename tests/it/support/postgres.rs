@@ -155,6 +155,16 @@ impl Database {
         run(&self.url, statements).await;
     }
 
+    /// Lets the server write down the plan of whatever is really sent, with what it binds.
+    pub async fn explain_all(&self) {
+        self.run(
+            "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET session_preload_libraries = auto_explain', current_database());
+                         EXECUTE format('ALTER DATABASE %I SET auto_explain.log_min_duration = 0', current_database());
+             END $$",
+        )
+        .await;
+    }
+
     /// Reads one number.
     pub async fn number(&self, query: &str) -> i64 {
         let mut connection = PgConnection::connect(&self.url).await.unwrap();
