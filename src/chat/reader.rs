@@ -156,15 +156,13 @@ impl MessageFollow {
     }
 
     /// Waits until messages come.
-    ///
-    /// # Cancel safety
-    /// Nothing is lost when the future is dropped.
-    pub async fn changed(&mut self) {
-        if self.changes.changed().await.is_err() {
-            std::future::pending::<()>().await;
+    pub fn changed(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut changes = self.changes.clone();
+        async move {
+            if changes.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
         }
-        // Left unseen: whoever waits still has to take them.
-        self.changes.mark_changed();
     }
 }
 

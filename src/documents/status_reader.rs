@@ -208,16 +208,14 @@ impl StatusFollow {
         self.statuses.has_changed().unwrap_or(false)
     }
 
-    /// Waits until documents change.
-    ///
-    /// # Cancel safety
-    /// Nothing is lost when the future is dropped.
-    pub async fn changed(&mut self) {
-        if self.statuses.changed().await.is_err() {
-            std::future::pending::<()>().await;
+    /// Waits until documents change that have not been seen.
+    pub fn changed(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut statuses = self.statuses.clone();
+        async move {
+            if statuses.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
         }
-        // Left unseen: whoever waits still has to look.
-        self.statuses.mark_changed();
     }
 
     /// Counts the reads begun: what a later one shows is newer than this moment.

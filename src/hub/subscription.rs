@@ -47,6 +47,8 @@ pub enum JoinAt {
 pub struct Place {
     epoch: u64,
     next: u64,
+    /// Nothing is left to read until the topic changes.
+    has_read_all: bool,
 }
 
 /// How a viewer came in.
@@ -165,7 +167,11 @@ impl Subscription {
     }
 
     /// Reads at most `most` events on from `place`, and moves it behind them.
-    pub fn read(&self, place: &mut Place, most: usize) -> Batch {
+    pub fn read(&mut self, place: &mut Place, most: usize) -> Batch {
+        if place.has_read_all && !self.changes.has_changed().unwrap_or(false) {
+            return Batch::Events(Vec::new());
+        }
+        self.changes.mark_unchanged();
         let state = self.topic.lock();
         if state.epoch != place.epoch || !state.loaded {
             return if state.loaded { Batch::Rejoin } else { Batch::Events(Vec::new()) };
@@ -173,6 +179,7 @@ impl Subscription {
         match state.ring.from(place.next, most) {
             Some(events) => {
                 place.next += events.len() as u64;
+                place.has_read_all = place.next == state.ring.end();
                 Batch::Events(events)
             }
             None => Batch::Lagged,
@@ -208,6 +215,8 @@ impl Subscription {
         if self.changes.changed().await.is_err() {
             std::future::pending::<()>().await;
         }
+        // Left unseen: whoever waits still has to read.
+        self.changes.mark_changed();
     }
 
     /// Brings the topic up to what the log held later than `since`, within `within`.
@@ -245,7 +254,7 @@ impl Subscription {
 /// Takes the place behind the ring, with what it holds from the event numbered `first` on.
 fn joined_behind(state: &TopicState, cursor: EventId, first: u64) -> Joined {
     Joined {
-        place: Place { epoch: state.epoch, next: state.ring.end() },
+        place: Place { epoch: state.epoch, next: state.ring.end(), has_read_all: true },
         replay: state.ring.from(first, usize::MAX).unwrap_or_default(),
         position: cursor,
         is_gap: false,

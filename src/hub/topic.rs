@@ -94,7 +94,6 @@ impl Topic {
         for entry in &history.entries {
             state.take(entry, None, hub);
         }
-        drop(state);
         self.announce();
     }
 
@@ -115,7 +114,6 @@ impl Topic {
             let lag = hub.clock.milliseconds().saturating_sub(entry.id.milliseconds);
             hub.metrics.log_lagged(Duration::from_millis(lag));
         }
-        drop(state);
         self.announce();
     }
 
@@ -124,6 +122,7 @@ impl Topic {
         self.lock().loaded = false;
     }
 
+    /// Tells the viewers to read, under the lock of what there is: they read only when they are told to.
     fn announce(&self) {
         self.version.send_modify(|version| *version += 1);
     }

@@ -18,6 +18,10 @@ use crate::{
 
 /// Frames that leave in one call.
 const MOST_FRAMES: usize = 64;
+/// Room for frames that is kept from one call to the next: seldom more than one leaves.
+const FRAMES_KEPT: usize = 4;
+/// A size in hexadecimal digits, and the end of the line.
+const LONGEST_CHUNK_HEAD: usize = 18;
 /// What ends a chunk, and what ends a body of chunks.
 const CHUNK_END: &[u8] = b"\r\n";
 const BODY_END: &[u8] = b"0\r\n\r\n";
@@ -43,12 +47,16 @@ impl BareStream {
         let Self { told: Told { mut viewer, held: _held }, head } = self;
         let mut written = write_all(&socket, &[IoSlice::new(&head)]).await;
         drop(head);
+        let mut frames = Vec::new();
         while written.is_ok() {
-            written = match next_frames(&mut viewer, &socket).await {
-                Ok(Some(frames)) => write_chunk(&socket, &frames).await,
-                Ok(None) => break,
+            written = match next_frames(&mut viewer, &socket, &mut frames).await {
+                Ok(true) => write_chunk(&socket, &frames).await,
+                Ok(false) => break,
                 Err(error) => Err(error),
             };
+            if frames.capacity() > FRAMES_KEPT {
+                frames = Vec::new();
+            }
         }
         drop(viewer);
         if let Err(error) = written {
@@ -70,46 +78,62 @@ fn head_of(answer: &Response) -> Vec<u8> {
     head
 }
 
-/// Waits for the next frame and gives it with those that wait behind it; nothing at the end.
-async fn next_frames(viewer: &mut Viewer, socket: &TcpStream) -> io::Result<Option<Vec<Bytes>>> {
+/// Waits for the next frame and puts it into `frames` with those that wait behind it; false at the end.
+async fn next_frames(viewer: &mut Viewer, socket: &TcpStream, frames: &mut Vec<Bytes>) -> io::Result<bool> {
+    frames.clear();
     let frame = tokio::select! {
         biased;
         frame = viewer.next() => frame,
         error = gone(socket) => return Err(error),
     };
-    let Some(frame) = frame else { return Ok(None) };
-    let mut frames = vec![encode(&frame)];
+    let Some(frame) = frame else { return Ok(false) };
+    frames.push(encode(&frame));
     while frames.len() < MOST_FRAMES
         && let Some(frame) = viewer.next_pending()
     {
         frames.push(encode(&frame));
     }
-    Ok(Some(frames))
+    Ok(true)
 }
 
-async fn write_chunk(socket: &TcpStream, frames: &[Bytes]) -> io::Result<()> {
+/// Writes `frames` as one chunk.
+fn write_chunk(socket: &TcpStream, frames: &[Bytes]) -> impl Future<Output = io::Result<()>> + Send {
     let size: usize = frames.iter().map(Bytes::len).sum();
-    let chunk_head = format!("{size:x}\r\n");
-    let mut slices = Vec::with_capacity(frames.len() + 2);
-    slices.push(IoSlice::new(chunk_head.as_bytes()));
-    slices.extend(frames.iter().map(|frame| IoSlice::new(frame)));
-    slices.push(IoSlice::new(CHUNK_END));
-    write_all(socket, &slices).await
+    let mut chunk_head = [0; LONGEST_CHUNK_HEAD];
+    let mut free = &mut chunk_head[..];
+    let _ = write!(free, "{size:x}\r\n");
+    let unused = free.len();
+    let mut slices = [IoSlice::new(&[]); MOST_FRAMES + 2];
+    slices[0] = IoSlice::new(&chunk_head[..LONGEST_CHUNK_HEAD - unused]);
+    for (slice, frame) in slices[1..].iter_mut().zip(frames) {
+        *slice = IoSlice::new(frame);
+    }
+    slices[frames.len() + 1] = IoSlice::new(CHUNK_END);
+    write_all(socket, &slices[..frames.len() + 2])
 }
 
 /// Writes at once, as almost always; copies only what a slow client leaves over.
-async fn write_all(socket: &TcpStream, slices: &[IoSlice<'_>]) -> io::Result<()> {
+///
+/// The future keeps nothing of `slices`, so that a stream has no room for them.
+fn write_all<'a>(
+    socket: &'a TcpStream,
+    slices: &[IoSlice<'_>],
+) -> impl Future<Output = io::Result<()>> + Send + use<'a> {
     let size: usize = slices.iter().map(|slice| slice.len()).sum();
-    let written = match socket.try_write_vectored(slices) {
-        Ok(written) => written,
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
-        Err(error) => return Err(error),
+    let at_once = match socket.try_write_vectored(slices) {
+        Ok(written) if written == size => Ok(None),
+        Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
+        written => {
+            let left = slices.iter().flat_map(|slice| slice.iter().copied());
+            Ok(Some(left.skip(written.unwrap_or(0)).collect()))
+        }
     };
-    if written == size {
-        return Ok(());
+    async move {
+        match at_once? {
+            None => Ok(()),
+            Some(left) => Box::pin(write_slowly(socket, left)).await,
+        }
     }
-    let left = slices.iter().flat_map(|slice| slice.iter().copied()).skip(written).collect();
-    Box::pin(write_slowly(socket, left)).await
 }
 
 /// Writes as fast as the client reads.

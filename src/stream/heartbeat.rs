@@ -34,15 +34,17 @@ impl Pulse {
         Self { beats }
     }
 
-    /// Waits for the next beat.
-    ///
-    /// # Cancel safety
-    /// No beat is lost but those that a newer one replaced.
-    pub async fn next(&mut self) -> Arc<Heartbeat> {
+    /// Waits for the next beat, and counts it as taken.
+    pub(super) async fn changed(&mut self) {
         if self.beats.changed().await.is_err() {
             std::future::pending::<()>().await;
         }
-        Arc::clone(&self.beats.borrow_and_update())
+    }
+
+    /// Takes the newest beat, if it has not been taken.
+    pub(super) fn take(&mut self) -> Option<Arc<Heartbeat>> {
+        let is_new = self.beats.has_changed().unwrap_or(false);
+        is_new.then(|| Arc::clone(&self.beats.borrow_and_update()))
     }
 
     /// Follows from now on: earlier beats are not told.

@@ -4,6 +4,7 @@
 //! Events. `viewer` says what to tell next and is the same for every kind of channel; `subject` holds
 //! what differs between them.
 
+mod alarm;
 mod coverage;
 mod end_rules;
 mod feed;

@@ -9,12 +9,14 @@ use super::{
 use crate::event::ChannelKind;
 
 /// The sources of a stream.
+#[derive(Clone)]
 pub(super) struct Sources {
     broker: Source,
     /// None where only the log tells of the subject.
     store: Option<Source>,
 }
 
+#[derive(Clone)]
 struct Source {
     name: &'static str,
     is_up: watch::Receiver<bool>,
@@ -54,10 +56,7 @@ impl Sources {
         std::iter::once(&mut self.broker).chain(&mut self.store)
     }
 
-    /// Waits until a source changes; [`Sources::take_changes`] then tells which.
-    ///
-    /// # Cancel safety
-    /// Nothing is lost when the future is dropped.
+    /// Waits until a source changes; [`Sources::take_changes`] of another clone then tells which.
     pub(super) async fn changed(&mut self) {
         let Self { broker, store } = self;
         let store_changed = async {
@@ -78,8 +77,6 @@ impl Source {
         if self.is_up.changed().await.is_err() {
             std::future::pending::<()>().await;
         }
-        // Left unseen: whoever waits still has to take it.
-        self.is_up.mark_changed();
     }
 
     fn has_changed(&self) -> bool {

@@ -14,6 +14,7 @@ use tokio::{
 
 use super::{
     Shared,
+    alarm::Alarm,
     feed::{BATCH, Feed},
     frame::{Frame, Heartbeat, ReconnectReason},
     request::StreamRequest,
@@ -30,8 +31,27 @@ pub struct Viewer {
     shared: Arc<Shared>,
     feed: Feed,
     subject: Subject,
+    /// Waits for all but events of the log.
+    alarm: Alarm<Woken>,
+    /// What the alarm is set for; nothing when it is not.
+    expected: Option<Expected>,
     _open: StreamOpen,
     _place_taken: OwnedSemaphorePermit,
+}
+
+/// What a stream waits for beside what all do.
+#[derive(PartialEq, Eq)]
+struct Expected {
+    /// A status read behind the one of this number.
+    read_behind: Option<u64>,
+}
+
+/// Why a stream was woken beside its log.
+enum Woken {
+    /// Something has changed: a look shows what.
+    Change,
+    /// The status read that was expected has come.
+    Read,
 }
 
 impl Viewer {
@@ -46,7 +66,15 @@ impl Viewer {
         let feed = Feed::open(shared, request, opened_at);
         let subject = Subject::open(shared, &feed.request).await;
         let open = shared.metrics.open_stream(feed.request.channel.kind());
-        let mut viewer = Self { subject, feed, _open: open, _place_taken: place, shared: Arc::clone(shared) };
+        let mut viewer = Self {
+            subject,
+            feed,
+            alarm: Alarm::unset(),
+            expected: None,
+            _open: open,
+            _place_taken: place,
+            shared: Arc::clone(shared),
+        };
         viewer.begin().await.then_some(viewer)
     }
 
@@ -120,15 +148,43 @@ impl Viewer {
 
     /// Waits until there is something to do.
     async fn wait(&mut self) {
-        let Feed { subscription, pulse, sources, ends_at, .. } = &mut self.feed;
-        let is_store_up = sources.is_store_up();
+        let expected = Expected { read_behind: self.subject.wanted_read(self.feed.sources.is_store_up()) };
+        if self.expected.as_ref() != Some(&expected) {
+            self.alarm.set(self.anything_but_events(&expected));
+            self.expected = Some(expected);
+        }
         tokio::select! {
-            () = subscription.changed() => self.feed.may_join = true,
-            () = self.subject.changed(is_store_up) => {}
-            beat = pulse.next() => self.beat(beat),
-            () = sources.changed() => {}
-            () = sleep_until(ends_at.0) => {}
-            () = self.shared.shutdown.cancelled() => {}
+            biased;
+            woken = self.alarm.happened() => self.wake_up(&woken),
+            () = self.feed.subscription.changed() => self.feed.may_join = true,
+        }
+    }
+
+    /// Waits for all but events of the log, from what this viewer has seen on.
+    fn anything_but_events(&self, expected: &Expected) -> impl Future<Output = Woken> + Send + use<> {
+        let (mut pulse, mut sources) = (self.feed.pulse.clone(), self.feed.sources.clone());
+        let (news, read) = (self.subject.news(), self.subject.read_behind(expected.read_behind));
+        let (ends_at, _) = self.feed.ends_at;
+        let shared = Arc::clone(&self.shared);
+        async move {
+            tokio::select! {
+                Some(_) = read => Woken::Read,
+                () = news => Woken::Change,
+                () = pulse.changed() => Woken::Change,
+                () = sources.changed() => Woken::Change,
+                () = sleep_until(ends_at) => Woken::Change,
+                () = shared.shutdown.cancelled() => Woken::Change,
+            }
+        }
+    }
+
+    fn wake_up(&mut self, woken: &Woken) {
+        self.expected = None;
+        if matches!(woken, Woken::Read) {
+            self.subject.read_has_come();
+        }
+        if let Some(beat) = self.feed.pulse.take() {
+            self.beat(beat);
         }
     }
 

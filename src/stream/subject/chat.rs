@@ -88,8 +88,8 @@ impl Chat {
         }
     }
 
-    pub(super) async fn changed(&mut self) {
-        self.follow.changed().await;
+    pub(super) fn news(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.follow.changed()
     }
 }
 

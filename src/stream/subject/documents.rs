@@ -6,10 +6,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use futures::{
-    FutureExt,
-    future::{BoxFuture, OptionFuture},
-};
+use futures::{FutureExt, future::BoxFuture};
 use tokio::time::Instant;
 
 use crate::{
@@ -215,21 +212,17 @@ impl Documents {
         feed.subscription.rest(!is_active);
     }
 
-    pub(super) async fn changed(&mut self, is_store_up: bool) {
-        let wanted_read = self.wanted_read(is_store_up);
-        tokio::select! {
-            () = self.follow.changed() => {}
-            Some(_) = wanted_read => self.end.may_be_over = true,
-            else => std::future::pending().await,
-        }
+    pub(super) fn news(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.follow.changed()
     }
 
-    /// Asks for a status read behind the last end, if it was still to come, unless the store is down.
-    ///
-    /// Boxed, as it is seldom wanted, and each stream would keep room for it.
-    fn wanted_read(&self, is_store_up: bool) -> OptionFuture<BoxFuture<'static, bool>> {
-        let is_wanted = is_store_up && self.end.waits_for_read;
-        is_wanted.then(|| self.follow.read_behind(self.end.needs_read_behind).boxed()).into()
+    /// Gives the read behind which the last end can be told, if it was still to come.
+    pub(super) fn wanted_read(&self) -> Option<u64> {
+        self.end.waits_for_read.then_some(self.end.needs_read_behind)
+    }
+
+    pub(super) fn read_behind(&self, read: u64) -> BoxFuture<'static, bool> {
+        self.follow.read_behind(read).boxed()
     }
 
     pub(super) fn beat(&mut self, feed: &mut Feed) {

@@ -9,6 +9,8 @@ mod other;
 
 use std::sync::Arc;
 
+use futures::future::{BoxFuture, Either, OptionFuture, pending};
+
 use super::{Shared, feed::Feed, frame::Snapshot, request::StreamRequest};
 use crate::{
     event::{ChannelKind, Event, LogState, Mark},
@@ -103,15 +105,38 @@ impl Subject {
         }
     }
 
-    /// Waits until there may be something to tell beside the log.
-    ///
-    /// # Cancel safety
-    /// Nothing is lost when the future is dropped.
-    pub(super) async fn changed(&mut self, is_store_up: bool) {
+    /// Waits until there may be something to tell beside the log, from what has been seen on.
+    pub(super) fn news(&self) -> impl Future<Output = ()> + Send + use<> {
         match self {
-            Self::Documents(documents) => documents.changed(is_store_up).await,
-            Self::Chat(chat) => chat.changed().await,
-            Self::Other(_) => std::future::pending().await,
+            Self::Documents(documents) => Either::Left(documents.news()),
+            Self::Chat(chat) => Either::Right(Either::Left(chat.news())),
+            Self::Other(_) => Either::Right(Either::Right(pending())),
+        }
+    }
+
+    /// Gives the number of the status read behind which an end can be told, if one waits for it and the store
+    /// is up.
+    pub(super) fn wanted_read(&self, is_store_up: bool) -> Option<u64> {
+        match self {
+            Self::Documents(documents) if is_store_up => documents.wanted_read(),
+            Self::Documents(_) | Self::Chat(_) | Self::Other(_) => None,
+        }
+    }
+
+    /// Asks for a status read behind that number, and waits for it.
+    ///
+    /// Boxed, as it is seldom wanted, and each stream would keep room for it.
+    pub(super) fn read_behind(&self, read: Option<u64>) -> OptionFuture<BoxFuture<'static, bool>> {
+        match (self, read) {
+            (Self::Documents(documents), Some(read)) => Some(documents.read_behind(read)).into(),
+            _ => None.into(),
+        }
+    }
+
+    /// Notes that the status read that was wanted has come.
+    pub(super) fn read_has_come(&mut self) {
+        if let Self::Documents(documents) = self {
+            documents.look_for_the_end_soon();
         }
     }
 
