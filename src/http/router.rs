@@ -10,6 +10,7 @@ use axum::{
     http::StatusCode,
     middleware,
 };
+use tower::ServiceBuilder;
 use tower_http::trace::TraceLayer;
 use utoipa_axum::{
     router::{OpenApiRouter, UtoipaMethodRouterExt},
@@ -70,16 +71,16 @@ pub fn router(parts: Parts) -> Router {
 
     let routes = browser.merge(service).merge(queue).merge(operators);
     let (router, api) = openapi::described(routes).split_for_parts();
-    router
-        .fallback(async || StatusCode::NOT_FOUND)
-        .layer(Extension(openapi::Written::of(api)))
-        .layer(DefaultBodyLimit::max(MAX_JSON_BYTES))
-        .layer(middleware::from_fn_with_state(Arc::clone(&parts), limits::admit))
-        .layer(middleware::from_fn_with_state(Arc::clone(&parts), problem::unify))
-        .layer(cors)
-        .layer(TraceLayer::new_for_http().make_span_with(span))
+    // One stack: each layer that is added alone boxes every request once more.
+    let layers = ServiceBuilder::new()
         .layer(middleware::from_fn(envelope::seal))
-        .with_state(parts)
+        .layer(TraceLayer::new_for_http().make_span_with(span))
+        .layer(cors)
+        .layer(middleware::from_fn_with_state(Arc::clone(&parts), problem::unify))
+        .layer(middleware::from_fn_with_state(Arc::clone(&parts), limits::admit))
+        .layer(DefaultBodyLimit::max(MAX_JSON_BYTES))
+        .layer(Extension(openapi::Written::of(api)));
+    router.fallback(async || StatusCode::NOT_FOUND).layer(layers).with_state(parts)
 }
 
 /// Names a request by its route: paths hold ids, and queries hold tokens.
