@@ -8,6 +8,9 @@ use super::id::Id;
 /// Largest event in bytes, as JSON.
 pub const MAX_EVENT_BYTES: usize = 16 * 1024;
 
+/// Arrays and objects within each other that are read; serde_json refuses more.
+const MAX_DEPTH: usize = 127;
+
 /// Tells what is wrong with a pushed event, and what is allowed.
 #[derive(Debug, thiserror::Error)]
 pub enum EventError {
@@ -20,6 +23,9 @@ pub enum EventError {
     /// JSON, but not an object.
     #[error("an event is one JSON object, not another JSON value")]
     NotAnObject,
+    /// Arrays and objects lie too deep within each other.
+    #[error("an event has at most {MAX_DEPTH} arrays and objects within each other")]
+    TooDeep,
     /// A required field is not there.
     #[error("`{0}` is required")]
     Missing(&'static str),
@@ -39,7 +45,7 @@ impl EventError {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::TooLarge(_) => "too_large",
-            Self::Json(_) | Self::NotAnObject => "not_json",
+            Self::Json(_) | Self::NotAnObject | Self::TooDeep => "not_json",
             Self::Missing(_) | Self::Field { .. } => "invalid",
         }
     }
@@ -74,9 +80,33 @@ pub(super) fn take_id(
 }
 
 pub(super) fn take_timestamp(fields: &mut Map<String, Value>) -> Result<Option<String>, EventError> {
-    let Some(text) = take_text(fields, "timestamp")? else { return Ok(None) };
-    match DateTime::parse_from_rfc3339(&text) {
-        Ok(_) if text.len() <= 64 => Ok(Some(text)),
+    let text = take_text(fields, "timestamp")?;
+    check_timestamp(text.as_deref())?;
+    Ok(text)
+}
+
+pub(super) fn check_timestamp(text: Option<&str>) -> Result<(), EventError> {
+    let Some(text) = text else { return Ok(()) };
+    match DateTime::parse_from_rfc3339(text) {
+        Ok(_) if text.len() <= 64 => Ok(()),
         _ => Err(wrong("timestamp", "a time as in RFC 3339, for example 2026-04-05T12:00:00Z")),
     }
+}
+
+/// Gives the milliseconds since the Unix epoch of an event's time.
+pub(super) fn milliseconds_of(timestamp: Option<&str>) -> Option<u64> {
+    let time = DateTime::parse_from_rfc3339(timestamp?).ok()?;
+    time.timestamp_millis().try_into().ok()
+}
+
+/// Says whether JSON that holds `value` in an object is read back: it may lie 128 deep in all.
+pub(super) fn is_readable(value: &Value) -> bool {
+    fn is_within(value: &Value, left: usize) -> bool {
+        match value {
+            Value::Array(values) => left > 0 && values.iter().all(|value| is_within(value, left - 1)),
+            Value::Object(fields) => left > 0 && fields.values().all(|value| is_within(value, left - 1)),
+            _ => true,
+        }
+    }
+    is_within(value, MAX_DEPTH - 1)
 }

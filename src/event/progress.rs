@@ -1,5 +1,7 @@
 //! A progress event as producers push it, checked at the border.
 
+use std::ops::RangeInclusive;
+
 use bytes::Bytes;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
@@ -7,7 +9,10 @@ use serde_json::{Map, Value};
 
 use super::{
     eta,
-    fields::{EventError, MAX_EVENT_BYTES, take, take_id, take_text, take_timestamp, wrong},
+    fields::{
+        EventError, MAX_EVENT_BYTES, check_timestamp, is_readable, take, take_id, take_text, take_timestamp,
+        wrong,
+    },
     id::Id,
     stage::{Stage, StepStatus},
 };
@@ -17,6 +22,13 @@ pub const MAX_DETAIL_CHARS: usize = 200;
 /// Longest `label` in characters.
 pub const MAX_LABEL_CHARS: usize = 100;
 
+const PERCENT: &str = "a number from 0 to 100";
+const ATTEMPTS: RangeInclusive<u32> = 1..=10_000;
+const ATTEMPT: &str = "a whole number from 1 to 10000";
+
+/// Fields of a [`ProgressEvent`] that have a name.
+const OWN_FIELDS: [&str; 9] =
+    ["document_id", "stage", "status", "percent", "label", "detail", "timestamp", "event_id", "attempt"];
 /// Fields a viewer's event gets from the server; a producer's own are dropped.
 const SERVER_FIELDS: [&str; 3] = ["patient_id", "step", "total_steps"];
 
@@ -147,9 +159,26 @@ impl ProgressEvent {
     /// # Errors
     /// [`EventError`] when a field holds what no viewer's process would take.
     pub fn to_payload(&self) -> Result<Bytes, EventError> {
+        self.check()?;
         let json = serde_json::to_vec(self)?;
-        Self::parse(&json)?;
+        if json.len() > MAX_EVENT_BYTES {
+            return Err(EventError::TooLarge(json.len()));
+        }
         Ok(json.into())
+    }
+
+    /// Holds the fields to what they may hold when they are read.
+    fn check(&self) -> Result<(), EventError> {
+        if self.percent.is_some_and(|percent| percent > 100) {
+            return Err(wrong("percent", PERCENT));
+        }
+        if self.attempt.is_some_and(|attempt| !ATTEMPTS.contains(&attempt)) {
+            return Err(wrong("attempt", ATTEMPT));
+        }
+        check_line("label", self.label.as_deref(), MAX_LABEL_CHARS)?;
+        check_line("detail", self.detail.as_deref(), MAX_DETAIL_CHARS)?;
+        check_timestamp(self.timestamp.as_deref())?;
+        check_extra(&self.extra)
     }
 
     /// Says whether the event ends its document.
@@ -180,15 +209,14 @@ fn take_percent(fields: &mut Map<String, Value>) -> Result<Option<u8>, EventErro
     match value.as_f64() {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be 0–100")]
         Some(percent) if (0.0..=100.0).contains(&percent) => Ok(Some(percent as u8)),
-        _ => Err(wrong("percent", "a number from 0 to 100")),
+        _ => Err(wrong("percent", PERCENT)),
     }
 }
 
 fn take_attempt(fields: &mut Map<String, Value>) -> Result<Option<u32>, EventError> {
     let Some(value) = take(fields, "attempt") else { return Ok(None) };
-    let attempt = value.as_u64().filter(|attempt| (1..=10_000).contains(attempt));
-    let attempt = attempt.and_then(|attempt| u32::try_from(attempt).ok());
-    attempt.map(Some).ok_or_else(|| wrong("attempt", "a whole number from 1 to 10000"))
+    let attempt = value.as_u64().and_then(|attempt| u32::try_from(attempt).ok());
+    attempt.filter(|attempt| ATTEMPTS.contains(attempt)).map(Some).ok_or_else(|| wrong("attempt", ATTEMPT))
 }
 
 fn take_line(
@@ -197,13 +225,27 @@ fn take_line(
     most: usize,
 ) -> Result<Option<String>, EventError> {
     let text = take_text(fields, field)?;
-    let is_line = |text: &String| text.chars().count() <= most && !text.chars().any(char::is_control);
-    match text {
-        Some(text) if !is_line(&text) => {
-            Err(wrong(field, format!("one line of plain text of at most {most} characters")))
-        }
-        text => Ok(text),
+    check_line(field, text.as_deref(), most)?;
+    Ok(text)
+}
+
+fn check_line(field: &'static str, text: Option<&str>, most: usize) -> Result<(), EventError> {
+    let is_line = |text: &str| text.chars().count() <= most && !text.chars().any(char::is_control);
+    if text.is_none_or(is_line) {
+        return Ok(());
     }
+    Err(wrong(field, format!("one line of plain text of at most {most} characters")))
+}
+
+/// What else is said must not read as a field that has a place of its own.
+fn check_extra(extra: &Map<String, Value>) -> Result<(), EventError> {
+    if let Some(field) = OWN_FIELDS.into_iter().find(|field| extra.contains_key(*field)) {
+        return Err(wrong(field, "set as the field it is, not among others"));
+    }
+    if !extra.values().all(is_readable) {
+        return Err(EventError::TooDeep);
+    }
+    Ok(())
 }
 
 fn passed_through(mut fields: Map<String, Value>) -> Map<String, Value> {
@@ -277,6 +319,43 @@ mod tests {
         assert!(matches!(ProgressEvent::parse(deep.as_bytes()), Err(EventError::Json(_))));
         assert!(matches!(ProgressEvent::parse(b"{\"document_id\":\"\xff\"}"), Err(EventError::Json(_))));
         assert!(matches!(ProgressEvent::parse(b"[]"), Err(EventError::NotAnObject)));
+    }
+
+    #[test]
+    fn what_viewers_would_not_read_is_not_written() {
+        let good = ProgressEvent::new(Id::parse("d1").unwrap(), Stage::OcrStarted);
+        let with = |field: &str, value: Value| ProgressEvent {
+            extra: Map::from_iter([(field.to_owned(), value)]),
+            ..good.clone()
+        };
+        let bad = [
+            ("percent", ProgressEvent { percent: Some(101), ..good.clone() }),
+            ("attempt", ProgressEvent { attempt: Some(0), ..good.clone() }),
+            ("label", ProgressEvent { label: Some("two\nlines".into()), ..good.clone() }),
+            ("detail", ProgressEvent { detail: Some("x".repeat(201)), ..good.clone() }),
+            ("timestamp", ProgressEvent { timestamp: Some("now".into()), ..good.clone() }),
+            ("stage", with("stage", json!("ocr_complete"))),
+        ];
+        for (field, event) in bad {
+            let error = event.to_payload().unwrap_err().to_string();
+
+            assert!(error.contains(&format!("`{field}`")), "{field}: {error}");
+        }
+        let large = with("pad", json!("x".repeat(MAX_EVENT_BYTES)));
+        assert!(matches!(large.to_payload(), Err(EventError::TooLarge(_))));
+    }
+
+    #[test]
+    fn as_deep_as_is_read_is_written_and_no_deeper() {
+        for depth in 120..132 {
+            let value = (0..depth).fold(json!(1), |value, _| json!([value]));
+            let mut event = ProgressEvent::new(Id::parse("d1").unwrap(), Stage::OcrStarted);
+            event.extra.insert("deep".into(), value);
+
+            let is_read = ProgressEvent::parse(&serde_json::to_vec(&event).unwrap()).is_ok();
+
+            assert_eq!(event.to_payload().is_ok(), is_read, "{depth}");
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 
 use super::{
     eta::{ETA_FIELD, Eta},
+    fields::milliseconds_of,
     id::Id,
     position::EventId,
     progress::ProgressEvent,
@@ -194,6 +195,7 @@ fn show(id: EventId, event: &ProgressEvent, moved: &Moved) -> Event {
         name: EventName::progress(),
         subject: Some(event.document_id.clone()),
         terminal: event.is_terminal(),
+        happened_at: milliseconds_of(event.timestamp.as_deref()),
         data: to_line(&shown),
     }
 }

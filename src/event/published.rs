@@ -64,6 +64,8 @@ pub struct Event {
     pub subject: Option<Id>,
     /// Whether it may end its document, so that the status is worth a read at once.
     pub terminal: bool,
+    /// When it happened, as its producer says, in milliseconds since the Unix epoch.
+    pub happened_at: Option<u64>,
     /// One JSON value on one line.
     pub data: Bytes,
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{
-    fields::{EventError, MAX_EVENT_BYTES, take_id, take_text, take_timestamp, wrong},
+    fields::{EventError, MAX_EVENT_BYTES, is_readable, take_id, take_text, take_timestamp, wrong},
     id::Id,
     published::EventName,
 };
@@ -78,8 +78,11 @@ impl TypedEvent {
     /// Writes the event as producers push it.
     ///
     /// # Errors
-    /// [`EventError`] when it is larger than an event may be.
+    /// [`EventError`] when it is larger or deeper than an event may be.
     pub fn to_payload(&self) -> Result<Bytes, EventError> {
+        if !is_readable(&self.data) {
+            return Err(EventError::TooDeep);
+        }
         let json = serde_json::to_vec(self)?;
         if json.len() > MAX_EVENT_BYTES {
             return Err(EventError::TooLarge(json.len()));
@@ -144,6 +147,8 @@ mod tests {
         assert!(matches!(parse(&json!(["step"])), Err(EventError::NotAnObject)));
         assert!(matches!(TypedEvent::parse(b"step"), Err(EventError::Json(_))));
         assert!(TypedEvent::new("step", large).unwrap().to_payload().is_err());
+        let deep = (0..127).fold(json!(1), |value, _| json!([value]));
+        assert!(matches!(TypedEvent::new("step", deep).unwrap().to_payload(), Err(EventError::TooDeep)));
     }
 
     #[test]

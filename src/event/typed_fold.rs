@@ -5,7 +5,9 @@ use std::collections::VecDeque;
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 use serde_json::value::RawValue;
 
-use super::{position::EventId, published::Event, seen_ids::SeenIds, typed::TypedEvent};
+use super::{
+    fields::milliseconds_of, position::EventId, published::Event, seen_ids::SeenIds, typed::TypedEvent,
+};
 
 /// Events that a snapshot shows.
 pub const NEWEST_EVENTS: usize = 50;
@@ -74,7 +76,14 @@ impl Serialize for LoggedEvent {
 /// Shows the data of `event` under its type, on one line.
 pub(super) fn show(id: EventId, event: &TypedEvent) -> Event {
     let data = serde_json::to_vec(&event.data).expect("a JSON value always serializes");
-    Event { id, name: event.name.clone(), subject: None, terminal: false, data: data.into() }
+    Event {
+        id,
+        name: event.name.clone(),
+        subject: None,
+        terminal: false,
+        happened_at: milliseconds_of(event.timestamp.as_deref()),
+        data: data.into(),
+    }
 }
 
 #[cfg(test)]

@@ -5,11 +5,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::Shared;
-use crate::{clock::Clock, event::ChannelKind, telemetry::Metrics};
+use crate::{
+    clock::Clock,
+    event::{ChannelKind, Event},
+    telemetry::Metrics,
+};
 
 /// A first viewer that comes later than this is shown the past: one that does not read for as long is cut.
 const LIVE_FOR: Duration = Duration::from_secs(30);
@@ -23,19 +26,11 @@ pub(super) struct Delivery {
     metrics: Arc<Metrics>,
 }
 
-/// All that is read of an event here.
-#[derive(Deserialize)]
-struct Stamp<'a> {
-    timestamp: Option<&'a str>,
-}
-
 impl Delivery {
-    /// Reads when an event was published; nothing where it does not say, or says what a log that
+    /// Looks when an event was published; nothing where it does not say, or says what a log that
     /// has just been read cannot hold: then its time is not that of its publishing.
-    pub(super) fn of(payload: &[u8], kind: &ChannelKind, hub: &Shared) -> Option<Self> {
-        let stamp: Stamp<'_> = serde_json::from_slice(payload).ok()?;
-        let published = chrono::DateTime::parse_from_rfc3339(stamp.timestamp?).ok()?;
-        let published_at = u64::try_from(published.timestamp_millis()).ok()?;
+    pub(super) fn of(event: &Event, kind: &ChannelKind, hub: &Shared) -> Option<Self> {
+        let published_at = event.happened_at?;
         let age = hub.clock.milliseconds().saturating_sub(published_at);
         let is_new = u128::from(age) < hub.settings.log_time_to_live.as_millis();
         is_new.then(|| Self {

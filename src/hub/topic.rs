@@ -92,7 +92,7 @@ impl Topic {
         state.epoch += 1;
         state.loaded = true;
         for entry in &history.entries {
-            state.take(entry, None, hub);
+            state.take(entry, hub, |_| None);
         }
         self.announce();
     }
@@ -105,8 +105,7 @@ impl Topic {
         }
         for entry in entries {
             if entry.id > state.newest {
-                let delivery = Delivery::of(&entry.payload, self.channel.kind(), hub);
-                state.take(entry, delivery, hub);
+                state.take(entry, hub, |event| Delivery::of(event, self.channel.kind(), hub));
                 hub.metrics.events.received.inc();
             }
         }
@@ -141,9 +140,10 @@ impl TopicState {
         }
     }
 
-    fn take(&mut self, entry: &Entry, delivery: Option<Delivery>, hub: &Shared) {
+    fn take(&mut self, entry: &Entry, hub: &Shared, delivery: impl Fn(&Event) -> Option<Delivery>) {
         let limits = hub.settings.ring;
         let event = fold(&mut self.fold, entry, &hub.metrics);
+        let delivery = event.as_ref().and_then(delivery);
         self.ring.push(HubEvent::live(entry.id, event, delivery), limits.events, limits.bytes);
         self.newest = entry.id;
         if let Some(left) = self.ring.left() {
