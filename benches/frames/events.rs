@@ -85,7 +85,7 @@ fn timed_delivery(criterion: &mut Criterion) {
                 Arc::new(broker.clone()),
                 Clock::System,
                 Arc::clone(&metrics),
-                HubSettings::default(),
+                HubSettings { gathered_for: Duration::ZERO, ..HubSettings::default() },
                 stop.clone(),
             );
             let mut subscription = hub.subscribe(&channel);

@@ -4,6 +4,7 @@
 //! a place in the topic's ring, so the seam between what they missed and what is live is one
 //! position under one lock. The hub knows neither the broker's kind nor the protocol.
 
+mod announcements;
 mod delivery;
 mod pump;
 mod ring;
@@ -49,6 +50,9 @@ pub struct HubSettings {
     pub log_time_to_live: Duration,
     /// How often a broker that is down is asked again. Default 5 s.
     pub probe_interval: Duration,
+    /// How long events of one channel that follow another may wait for each other, so that viewers are woken
+    /// once for all of them. Default 5 ms, too short to be seen.
+    pub gathered_for: Duration,
 }
 
 impl Default for HubSettings {
@@ -57,6 +61,7 @@ impl Default for HubSettings {
             ring: RingLimits::default(),
             log_time_to_live: Duration::from_secs(600),
             probe_interval: Duration::from_secs(5),
+            gathered_for: Duration::from_millis(5),
         }
     }
 }

@@ -9,7 +9,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use super::{LOADS_AT_ONCE, Shared};
+use super::{LOADS_AT_ONCE, Shared, announcements::Announcements};
 use crate::{
     broker::{BrokerError, Watch, WatchNews},
     event::Channel,
@@ -22,15 +22,17 @@ pub(super) async fn run(
     probe: Duration,
     stop: CancellationToken,
 ) {
+    let mut announcements = Announcements::new();
     let mut probes = interval(probe);
     probes.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             news = upstream.next() => match hub.upgrade() {
-                Some(hub) => take(&hub, news).await,
+                Some(hub) => take(&hub, news, &mut announcements).await,
                 None => return,
             },
+            () = announcements.announce_due() => {}
             _ = probes.tick() => match hub.upgrade() {
                 Some(hub) => probe_source(&hub).await,
                 None => return,
@@ -39,11 +41,13 @@ pub(super) async fn run(
     }
 }
 
-async fn take(hub: &Arc<Shared>, news: WatchNews) {
+async fn take(hub: &Arc<Shared>, news: WatchNews, announcements: &mut Announcements) {
     match news {
         WatchNews::Entries(channel, entries) => {
-            if let Some(topic) = hub.topic(&channel) {
-                topic.append(&entries, hub);
+            if let Some(topic) = hub.topic(&channel)
+                && let Some(at) = topic.append(&entries, hub)
+            {
+                announcements.plan(&topic, at);
             }
         }
         WatchNews::Gap(channel) => {

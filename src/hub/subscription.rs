@@ -47,7 +47,7 @@ pub enum JoinAt {
 pub struct Place {
     epoch: u64,
     next: u64,
-    /// Nothing is left to read until the topic changes.
+    /// Nothing is left to read until the viewers are told so.
     has_read_all: bool,
 }
 
@@ -186,11 +186,13 @@ impl Subscription {
         }
     }
 
-    /// Says whether `place` has not read all that has come.
+    /// Says whether `place` has not read all that has come, also what the viewers have not been told of.
     #[must_use]
-    pub fn has_unread(&self, place: &Place) -> bool {
+    pub fn has_unread(&self, place: &mut Place) -> bool {
         let state = self.topic.lock();
-        state.loaded && (state.epoch != place.epoch || place.next < state.ring.end())
+        let has_unread = state.loaded && (state.epoch != place.epoch || place.next < state.ring.end());
+        place.has_read_all &= !has_unread;
+        has_unread
     }
 
     /// Says whether nothing that this viewer follows is under way: a channel all of whose viewers

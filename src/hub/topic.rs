@@ -18,6 +18,9 @@ use crate::{
     telemetry::Metrics,
 };
 
+/// Events that are told at once when so many have gathered: a viewer must not fall behind the ring.
+const MOST_GATHERED: u64 = 64;
+
 /// How much of a channel is kept for its viewers.
 #[derive(Clone, Copy, Debug)]
 pub struct RingLimits {
@@ -53,6 +56,18 @@ pub(super) struct TopicState {
     /// Since which second this process has followed the log without a hole.
     followed_since: u64,
     fold: ChannelFold,
+    announced: Announced,
+    /// The ring's end when they were told last.
+    announced_end: u64,
+}
+
+/// When the viewers were told of an event to read.
+#[derive(Clone, Copy)]
+enum Announced {
+    Never,
+    At(Instant),
+    /// They will be, with what gathers meanwhile.
+    Due,
 }
 
 impl Topic {
@@ -94,14 +109,14 @@ impl Topic {
         for entry in &history.entries {
             state.take(entry, hub, |_| None);
         }
-        self.announce();
+        self.announce(&mut state);
     }
 
-    /// Takes entries behind those already read.
-    pub(super) fn append(&self, entries: &[Entry], hub: &Shared) {
+    /// Takes entries behind those already read, and tells the viewers: now, or at the time that is given.
+    pub(super) fn append(&self, entries: &[Entry], hub: &Shared) -> Option<Instant> {
         let mut state = self.lock();
         if !state.loaded {
-            return;
+            return None;
         }
         for entry in entries {
             if entry.id > state.newest {
@@ -113,7 +128,32 @@ impl Topic {
             let lag = hub.clock.milliseconds().saturating_sub(entry.id.milliseconds);
             hub.metrics.log_lagged(Duration::from_millis(lag));
         }
-        self.announce();
+        self.announce_soon(&mut state, hub.settings.gathered_for)
+    }
+
+    /// Tells the viewers to read, unless that can wait; gives the time until when, where it is not planned.
+    fn announce_soon(&self, state: &mut TopicState, gathered_for: Duration) -> Option<Instant> {
+        let now = Instant::now();
+        let is_much = state.ring.end() >= state.announced_end + MOST_GATHERED;
+        match state.announced {
+            Announced::Due if !is_much => None,
+            Announced::At(last) if !is_much && now < last + gathered_for => {
+                state.announced = Announced::Due;
+                Some(last + gathered_for)
+            }
+            _ => {
+                self.announce(state);
+                state.announced = Announced::At(now);
+                None
+            }
+        }
+    }
+
+    /// Tells the viewers what has gathered.
+    pub(super) fn announce_now(&self) {
+        let mut state = self.lock();
+        self.announce(&mut state);
+        state.announced = Announced::At(Instant::now());
     }
 
     /// Marks the topic as one whose log has to be read anew.
@@ -121,8 +161,10 @@ impl Topic {
         self.lock().loaded = false;
     }
 
-    /// Tells the viewers to read, under the lock of what there is: they read only when they are told to.
-    fn announce(&self) {
+    /// Tells the viewers to read.
+    fn announce(&self, state: &mut TopicState) {
+        state.announced = Announced::Never;
+        state.announced_end = state.ring.end();
         self.version.send_modify(|version| *version += 1);
     }
 }
@@ -137,6 +179,8 @@ impl TopicState {
             ring: Ring::default(),
             newest: EventId::ZERO,
             followed_since: 0,
+            announced: Announced::Never,
+            announced_end: 0,
         }
     }
 

@@ -71,8 +71,8 @@ impl Feed {
     }
 
     /// Says whether steps have come that were looked at, but not told yet.
-    pub(super) fn has_unread(&self) -> bool {
-        self.place.as_ref().is_some_and(|place| self.subscription.has_unread(place))
+    pub(super) fn has_unread(&mut self) -> bool {
+        self.place.as_mut().is_some_and(|place| self.subscription.has_unread(place))
     }
 
     /// Says whether the viewer wants to see events called `name`.

@@ -6,6 +6,7 @@ mod ends;
 mod eta;
 mod faults;
 mod gaps;
+mod gathered;
 mod moved;
 mod other_work;
 mod shared;

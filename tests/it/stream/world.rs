@@ -439,7 +439,7 @@ impl Browser {
 
     /// Reads what is there now.
     pub async fn read_all(&mut self) {
-        self.read(usize::MAX, Duration::from_millis(5)).await;
+        self.read(usize::MAX, Duration::from_millis(20)).await;
     }
 
     fn take(&mut self, frame: &tidings::stream::Frame) {
