@@ -6,6 +6,7 @@ mod access;
 mod body;
 mod built_in;
 mod checklist;
+mod chunk;
 mod cors;
 mod documents;
 mod envelope;
@@ -35,7 +36,7 @@ pub use file_links::SignedFileLinks;
 pub use health::Vitals;
 pub use problem::Problem;
 pub use router::router;
-pub(crate) use sse::{OfferedStream, Told, encode};
+pub(crate) use sse::{OfferedStream, Told, encode_chunk};
 pub(crate) use stream::stream_path;
 pub use webhooks::{OcrDoor, ocr_addresses};
 

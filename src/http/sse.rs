@@ -18,6 +18,7 @@ use futures::{Stream, stream};
 use serde::Serialize;
 use serde_json::json;
 
+use super::chunk;
 use crate::{
     event::{Cursor, Event, chat_types},
     limits::StreamPlace,
@@ -89,19 +90,27 @@ pub(super) fn with_headers(body: Body) -> Response {
 }
 
 /// Writes one frame.
-pub(crate) fn encode(frame: &Frame) -> Bytes {
-    match frame {
+fn encode(frame: &Frame) -> Bytes {
+    chunk::unwrap(&encode_chunk(frame))
+}
+
+/// Writes one frame as a chunk of HTTP/1.1.
+pub(crate) fn encode_chunk(frame: &Frame) -> Bytes {
+    let frame = match frame {
+        Frame::Event(event) => return event.frame(|event| chunk::wrap(&write_event(event))),
+        Frame::Heartbeat(beat, None) => {
+            return beat.frame(|time| chunk::wrap(&write_heartbeat(None, time)));
+        }
+        Frame::Heartbeat(beat, Some(cursor)) => write_heartbeat(Some(cursor), &beat.server_time),
         Frame::Retry(wait) => format!("retry: {}\n\n", wait.as_millis()).into(),
         Frame::Connected(connected) => write_json(Some(&connected.cursor), "connected", connected),
-        Frame::Event(event) => event.frame(write_event),
         Frame::Message(stored) => write_json(None, chat_types::MESSAGE, &stored.message),
         Frame::DocumentUpdate(update) => write_json(None, "document_update", update),
-        Frame::Heartbeat(beat, None) => beat.frame(|time| write_heartbeat(None, time)),
-        Frame::Heartbeat(beat, Some(cursor)) => write_heartbeat(Some(cursor), &beat.server_time),
         Frame::Source(change) => write_json(None, "source", change),
         Frame::Done(done) => write_json(Some(&done.cursor), "done", done),
         Frame::Reconnect(reason) => write_reconnect(*reason),
-    }
+    };
+    chunk::wrap(&frame)
 }
 
 fn write_event(event: &Event) -> Bytes {

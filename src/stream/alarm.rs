@@ -56,6 +56,11 @@ impl<T> Alarm<T> {
         self.bell.has_rung.store(true, Ordering::Release);
     }
 
+    /// Says whether it may have happened.
+    pub(super) fn has_rung(&self) -> bool {
+        self.bell.has_rung.load(Ordering::Acquire)
+    }
+
     /// Waits until that has happened; then the alarm has to be set again.
     ///
     /// # Cancel safety

@@ -98,19 +98,25 @@ impl Viewer {
 
     /// Does the next thing: tells something, or waits for something to tell.
     async fn advance(&mut self) {
-        if self.has_to_end() || self.tell_sources() || self.take_replay() {
+        if (self.is_disturbed() && (self.has_to_end() || self.tell_sources())) || self.take_replay() {
             return;
         }
+        // Boxed, as they are seldom wanted, and each stream would keep room for them.
         match self.feed.read_ring() {
             Some(Batch::Events(events)) if !events.is_empty() => {
                 events.into_iter().for_each(|event| self.take(event))
             }
             Some(Batch::Lagged) => self.feed.end_with(ReconnectReason::SlowConsumer),
-            Some(Batch::Rejoin) => self.rejoin().await,
-            None if self.feed.may_join => self.rejoin().await,
-            _ if self.subject.has_news() => self.subject.tell_news(&mut self.feed).await,
+            Some(Batch::Rejoin) => Box::pin(self.rejoin()).await,
+            None if self.feed.may_join => Box::pin(self.rejoin()).await,
+            _ if self.subject.has_news() => Box::pin(self.subject.tell_news(&mut self.feed)).await,
             _ => self.wait().await,
         }
+    }
+
+    /// Says whether anything but events may have come since the alarm was set.
+    fn is_disturbed(&self) -> bool {
+        self.expected.is_none() || self.alarm.has_rung()
     }
 
     fn has_to_end(&mut self) -> bool {
