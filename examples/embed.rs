@@ -1,11 +1,21 @@
 //! Tidings inside an axum service of your own: its routes beside yours, progress from your work.
 //!
+//! It and a viewer, each in a terminal of its own:
+//!
 //!     cargo run --example embed
 //!
-//! and in two other terminals:
-//!
 //!     curl -N http://127.0.0.1:8080/api/v1/patients/p1/documents/stream
+//!
+//! Then:
+//!
 //!     curl -X POST http://127.0.0.1:8080/patients/p1/reports/r1
+//!
+//! The viewer prints each step as it comes, and the end:
+//!
+//!     event: connected
+//!     data: {"document_id":"r1","stage":"upload_received",…
+//!     data: {"document_id":"r1","stage":"matching_complete",…
+//!     event: done
 
 use std::{net::SocketAddr, process::ExitCode, time::Duration};
 
