@@ -29,7 +29,6 @@ use tidings::{
     App,
     broker::Emitter,
     config::{Config, Variables},
-    documents::text_layer,
     event::{Id, ProgressEvent, Stage},
     telemetry::start_logs,
 };
@@ -37,9 +36,9 @@ use tokio::{net::TcpListener, signal::ctrl_c, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 fn main() -> anyhow::Result<ExitCode> {
-    // Uploaded PDFs are read by this very program, called anew with this word: see `serve`.
-    if std::env::args().nth(1).as_deref() == Some(text_layer::CHILD_COMMAND) {
-        return Ok(text_layer::run_child());
+    // Uploaded PDFs are read by this very program, started anew: see `text_layer_program`.
+    if let Some(code) = tidings::answer_as_child() {
+        return Ok(code);
     }
     serve()?;
     Ok(ExitCode::SUCCESS)
