@@ -70,6 +70,7 @@ pub mod chat;
 pub mod clock;
 pub mod config;
 pub mod event;
+mod opaque;
 mod server;
 pub mod telemetry;
 pub mod upstash;
