@@ -8,7 +8,7 @@ CLIENTS := tests/clients/node_modules/.package-lock.json tests/clients/venv/inst
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup parts run demo-upstash fuzz test check bench bench-frames bench-plots soak bench-commands fmt
+.PHONY: help setup parts run demo-upstash fuzz test check package internals bench bench-frames bench-plots soak bench-commands fmt
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,13 +56,18 @@ test: parts ## run every test
 check: ## formatting, lints, documentation, licences and sources of dependencies, as strict as it gets
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --lib
+	RUSTDOCFLAGS="-D warnings --cfg internals" cargo doc --locked --no-deps --document-private-items
 	cargo test --locked --test supply -- --nocapture
 	@if ! command -v cargo-deny >/dev/null; then \
 		echo "check: NOT looked at: advisories (they need cargo-deny, and its database from GitHub)"; \
 	elif ! timeout 60 cargo deny fetch db; then \
 		echo "check: NOT looked at: advisories (their database cannot be reached)"; \
+		cargo deny --locked check bans licenses sources; \
 	else cargo deny --locked check; fi
+
+package: ## pack the library and build it from its package, as whoever depends on it does (four minutes)
+	cargo package --locked --allow-dirty --target-dir target
 
 # The server is built first and kept apart: built with the benches it has in it what only tests need.
 bench: ## load over real sockets beside two references, then micro benches (an hour); ONLY=idle,storm RUNS=1 for less
@@ -82,6 +87,9 @@ soak: ## ten minutes of streams that come and go: memory, open files and tasks s
 
 bench-commands: parts ## count what Redis is asked for: the budget table of docs/cost.md (ten minutes)
 	cargo bench --locked --profile dev --bench commands
+
+internals: ## document the library with all that is public for this project alone, or not at all
+	RUSTDOCFLAGS="--cfg internals" cargo doc --locked --no-deps --document-private-items
 
 fmt: ## format all code
 	cargo fmt

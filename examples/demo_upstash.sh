@@ -2,7 +2,23 @@
 # The production wire on a laptop, without accounts: Redis behind an Upstash-compatible front, a queue
 # like QStash, an OCR worker with tesseract, and the server. Ctrl-C ends all of it and leaves nothing.
 #
-#     make demo-upstash        or, elsewhere than on port 8080:  PORT=9000 make demo-upstash
+# In a terminal of its own (elsewhere than on port 8080 with PORT=9000 before it):
+#
+#     make demo-upstash
+#
+# Then drop a scan on the page it names, or:
+#
+#     python3 examples/upload.py fixtures/scanned_letter.pdf
+#
+# This prints each step, which went through Redis, and the pages that came back over the queue:
+#
+#     upload_received 10 %
+#     ocr_started … page 3 of 3
+#     ocr_complete 50 % 3 pages
+#     complete
+#
+# With Upstash itself the server takes UPSTASH_REDIS_REST_URL, UPSTASH_REDIS_REST_TOKEN and the variables of QStash from the
+# console in place of these: .env.example explains each.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

@@ -1,11 +1,21 @@
 //! Tidings inside an axum service of your own: its routes beside yours, progress from your work.
 //!
+//! It and a viewer, each in a terminal of its own:
+//!
 //!     cargo run --example embed
 //!
-//! and in two other terminals:
-//!
 //!     curl -N http://127.0.0.1:8080/api/v1/patients/p1/documents/stream
+//!
+//! Then:
+//!
 //!     curl -X POST http://127.0.0.1:8080/patients/p1/reports/r1
+//!
+//! The viewer prints each step as it comes, and the end:
+//!
+//!     event: connected
+//!     data: {"document_id":"r1","stage":"upload_received",…
+//!     data: {"document_id":"r1","stage":"matching_complete",…
+//!     event: done
 
 use std::{net::SocketAddr, process::ExitCode, time::Duration};
 
@@ -19,7 +29,6 @@ use tidings::{
     App,
     broker::Emitter,
     config::{Config, Variables},
-    documents::text_layer,
     event::{Id, ProgressEvent, Stage},
     telemetry::start_logs,
 };
@@ -27,9 +36,9 @@ use tokio::{net::TcpListener, signal::ctrl_c, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 fn main() -> anyhow::Result<ExitCode> {
-    // Uploaded PDFs are read by this very program, called anew with this word: see `serve`.
-    if std::env::args().nth(1).as_deref() == Some(text_layer::CHILD_COMMAND) {
-        return Ok(text_layer::run_child());
+    // Uploaded PDFs are read by this very program, started anew: see `text_layer_program`.
+    if let Some(code) = tidings::answer_as_child() {
+        return Ok(code);
     }
     serve()?;
     Ok(ExitCode::SUCCESS)

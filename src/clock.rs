@@ -7,11 +7,13 @@ use tokio::time::Instant;
 
 /// Tells the time of day.
 #[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
 pub enum Clock {
     /// The machine's clock.
     #[default]
     System,
     /// Starts at a given time and goes on with tokio's timers, paused when they are.
+    #[cfg_attr(not(internals), doc(hidden))]
     FollowsTimers {
         /// The timers' time at the start.
         started: Instant,

@@ -1,9 +1,10 @@
-//! Holds what is in `Cargo.lock` to `deny.toml`: licences, sources, and crates that are kept out.
+//! Holds what is in `Cargo.lock` to `deny.toml`: licences, sources, and crates that are kept out; and what is handed on,
+//! the package, to what whoever builds or reads it needs.
 //!
-//! cargo-deny reads the same file and knows more, advisories above all; but it takes longer to build than all of
-//! this program, so where it is not installed this has to do. `make check` says aloud what was not looked at.
+//! cargo-deny reads the same file and knows more, advisories above all; but it takes four minutes to build,
+//! so where it is not installed this has to do. `make check` says aloud what was not looked at.
 
-use std::{collections::BTreeSet, process::Command};
+use std::{collections::BTreeSet, path::Path, process::Command};
 
 use serde::Deserialize;
 use spdx::{Expression, Licensee, ParseMode};
@@ -58,7 +59,7 @@ fn rules() -> Rules {
 fn cargo(arguments: &[&str]) -> String {
     let told = Command::new(env!("CARGO"))
         .args(arguments)
-        .args(["--locked", "--all-features"])
+        .arg("--locked")
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .unwrap();
@@ -70,6 +71,7 @@ fn cargo(arguments: &[&str]) -> String {
 fn packages() -> Vec<Package> {
     let tree = cargo(&[
         "tree",
+        "--all-features",
         "--target",
         "all",
         "--edges",
@@ -83,7 +85,8 @@ fn packages() -> Vec<Package> {
         let line = format!("{} v{}", package.name, package.version);
         tree.lines().any(|built| built == line || built.starts_with(&format!("{line} ")))
     };
-    let told: Metadata = serde_json::from_str(&cargo(&["metadata", "--format-version", "1"])).unwrap();
+    let told: Metadata =
+        serde_json::from_str(&cargo(&["metadata", "--all-features", "--format-version", "1"])).unwrap();
     told.packages.into_iter().filter(built).collect()
 }
 
@@ -132,6 +135,44 @@ fn every_package_is_of_an_allowed_licence_from_the_registry_and_not_kept_out() {
     assert_eq!(faults(&packages, &rules), [""; 0]);
     assert!(packages.len() > 100 && rules.bans.deny.len() > 3);
     println!("{} packages: licences, sources and bans are as in deny.toml", packages.len());
+}
+
+/// Without these nobody could build the package, use it or know what they may do with it.
+const NEEDED: [&str; 10] = [
+    "Cargo.lock",
+    "LICENSE-APACHE",
+    "LICENSE-MIT",
+    "README.md",
+    ".env.example",
+    "api/tidings.rs",
+    "examples/embed.rs",
+    "migrations/postgres/0001_documents.sql",
+    "migrations/sqlite/0001_documents.sql",
+    "src/documents/analysis/rules/diagnoses.tsv",
+];
+/// What only this repository works with.
+const OUTSIDE: [&str; 5] = ["fixtures/", "tests/", "benches/", "target/", "data/"];
+/// Endings of what has no place beside code and words.
+const PICTURES: [&str; 4] = [".png", ".pdf", ".svg", ".pyc"];
+const MOST_BYTES: u64 = 3 * 1024 * 1024;
+
+#[test]
+fn the_package_holds_what_it_needs_and_nothing_large() {
+    // What is not committed yet is packed as well.
+    let list = cargo(&["package", "--list", "--allow-dirty"]);
+    let files: BTreeSet<_> = list.lines().collect();
+
+    let missing: Vec<_> = NEEDED.iter().filter(|needed| !files.contains(**needed)).collect();
+    let is_odd = |file: &&&str| {
+        OUTSIDE.iter().any(|folder| file.starts_with(folder))
+            || PICTURES.iter().any(|end| file.ends_with(end))
+    };
+    let odd: Vec<_> = files.iter().filter(is_odd).collect();
+    let size = |file: &&str| std::fs::metadata(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).ok();
+    let bytes: u64 = files.iter().filter_map(size).map(|file| file.len()).sum();
+
+    assert!(missing.is_empty() && odd.is_empty(), "missing: {missing:?}, odd: {odd:?}");
+    assert!((500_000..MOST_BYTES).contains(&bytes), "{} files of {bytes} bytes", files.len());
 }
 
 #[test]

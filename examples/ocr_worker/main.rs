@@ -1,14 +1,29 @@
 //! An OCR worker: takes documents from QStash, reads them with tesseract, answers with their text.
 //!
-//! It needs `pdfinfo` and `pdftoppm` (Debian: poppler-utils) and `tesseract` (tesseract-ocr). Run it,
-//! the queue and a server in three terminals:
+//! It needs `pdfinfo` and `pdftoppm` (Debian: poppler-utils) and `tesseract` (tesseract-ocr). The worker, a queue of this
+//! machine and a server, each in a terminal of its own:
 //!
 //!     cargo run --example ocr_worker
-//!     cargo run -- qstash-dev --time-scale 0.1
+//!
+//!     cargo run -- qstash-dev --listen 127.0.0.1:8081 --time-scale 0.1
+//!
 //!     OCR_URL=http://127.0.0.1:8090/ PUBLIC_URL=http://127.0.0.1:8080 QSTASH_URL=http://127.0.0.1:8081 \
 //!       QSTASH_TOKEN=eyJVc2VySUQiOiJkZWZhdWx0VXNlciIsIlBhc3N3b3JkIjoiZGVmYXVsdFBhc3N3b3JkIn0= \
 //!       QSTASH_CURRENT_SIGNING_KEY=sig_7kYjw48mhY7kAjqNGcy6cr29RJ6r \
 //!       QSTASH_NEXT_SIGNING_KEY=sig_5ZB6DVzB1wjE8S6rZ7eenA8Pdnhs cargo run
+//!
+//! With QStash itself leave `QSTASH_URL` out or name your region's, take token and keys from its console, and let `OCR_URL` and
+//! `PUBLIC_URL` be what the internet reaches. Then a scan goes up:
+//!
+//!     python3 examples/upload.py fixtures/scanned_letter.pdf
+//!
+//! This prints its steps, page by page:
+//!
+//!     ocr_started 20 %
+//!     ocr_started … page 1 of 3
+//!     ocr_complete 50 % 3 pages
+//!     matching_complete 100 %
+//!     complete
 //!
 //! Or all of it: `make demo-upstash`. Settings: `LISTEN` (127.0.0.1:8090), `INTERNAL_API_KEY` (sent with progress),
 //! `OCR_LANGUAGE` (eng). With `QSTASH_CURRENT_SIGNING_KEY`, `QSTASH_NEXT_SIGNING_KEY` and `OCR_URL` (its own URL as the

@@ -23,7 +23,7 @@ export const emitChat = (caseId, type, data) => post(`/api/v1/streams/chat/${cas
 export const say = (caseId, id, content) =>
   post(`/api/v1/cases/${caseId}/messages`, { id, content, role: 'assistant' });
 
-if (import.meta.url === pathToFileURL(process.argv[1]).href) {
+if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
   const [patient, document, caseId] = process.argv.slice(2);
   await emitProgress(patient, document, 'ocr_started', { status: 'in_progress', percent: 30, detail: 'page 2 of 5' });
   await emitProgress(patient, document, 'ocr_complete', { detail: '5 pages' });

@@ -19,7 +19,7 @@ export const emitProgress = (patient, document_id, stage, more = {}) =>
 
 export const emitChat = (caseId, type, data) => push(`chat:${caseId}`, { type, data });
 
-if (import.meta.url === pathToFileURL(process.argv[1]).href) {
+if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
   const [patient, document, caseId] = process.argv.slice(2);
   await emitProgress(patient, document, 'ocr_started', { status: 'in_progress', percent: 30, detail: 'page 2 of 5' });
   await emitProgress(patient, document, 'ocr_complete', { detail: '5 pages' });

@@ -52,6 +52,7 @@ pub struct Emitter {
 
 /// Tells why an event was not taken.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum EmitError {
     /// The event itself is wrong.
     #[error(transparent)]
@@ -77,6 +78,7 @@ impl Queued {
 
 impl Emitter {
     /// Starts the background task that publishes to `broker`.
+    #[cfg_attr(not(internals), doc(hidden))]
     #[must_use]
     pub fn start(
         broker: Arc<dyn Broker>,
@@ -92,6 +94,7 @@ impl Emitter {
     }
 
     /// Makes spans of what is emitted from here on.
+    #[cfg_attr(not(internals), doc(hidden))]
     #[must_use]
     pub fn traced_by(self, traces: Traces) -> Self {
         Self { traces, ..self }

@@ -1,4 +1,5 @@
-//! How an event crosses processes: the contract every backend keeps, and the backends.
+//! How an event crosses processes: the [`Emitter`], which takes it from the work it tells of, the contract every backend
+//! keeps, and the backends.
 //!
 //! A channel has one ordered, capped, expiring log. Every event enters a process through one
 //! ordered read of that log, the [`Watch`]; a returning viewer is served from it by
@@ -16,23 +17,31 @@ use std::{error::Error, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use bytes::Bytes;
 
-pub use emitter::{EmitError, Emitter, EmitterLimits, Stored};
-pub use history::History;
-pub use memory::{MemoryBroker, MemoryLimits};
+pub use emitter::{EmitError, Emitter, Stored};
 pub use tokens::{AnswerTooLong, Tokens};
-pub use upstash::{Emit, UpstashBroker, UpstashSettings, hears_itself};
+
+#[cfg_attr(not(internals), doc(hidden))]
+pub use {
+    emitter::EmitterLimits,
+    history::History,
+    memory::{MemoryBroker, MemoryLimits},
+    upstash::{Emit, UpstashBroker, UpstashSettings, hears_itself},
+};
 
 use crate::event::{Channel, EventId};
 
 /// Most entries a channel's log holds.
+#[cfg_attr(not(internals), doc(hidden))]
 pub const LOG_ENTRIES: usize = 512;
 /// How much younger than the log's time to live a position of an empty log must be: clocks differ.
+#[cfg_attr(not(internals), doc(hidden))]
 pub const CLOCK_ALLOWANCE: Duration = Duration::from_secs(120);
 
 /// How often a viewer sees a text grow, where nothing else sets the pace.
 const SHORTEST_PACE: Duration = Duration::from_millis(50);
 
 /// Carries events from producers to the processes that have viewers.
+#[cfg_attr(not(internals), doc(hidden))]
 #[async_trait]
 pub trait Broker: Send + Sync + 'static {
     /// Names the backend as viewers and operators read it, for example `memory`.
@@ -75,6 +84,7 @@ pub trait Broker: Send + Sync + 'static {
 }
 
 /// Reads the logs of the watched channels, each entry once and in order.
+#[cfg_attr(not(internals), doc(hidden))]
 #[async_trait]
 pub trait Watch: Send + Sync {
     /// Starts to read `channel` behind the position `after`.
@@ -96,6 +106,7 @@ pub trait Watch: Send + Sync {
 }
 
 /// What an upstream tells.
+#[cfg_attr(not(internals), doc(hidden))]
 #[derive(Debug)]
 pub enum WatchNews {
     /// Entries of one channel, behind all told before.
@@ -109,6 +120,7 @@ pub enum WatchNews {
 }
 
 /// One line of a log: its place and what a producer pushed.
+#[cfg_attr(not(internals), doc(hidden))]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// Its place.
@@ -118,6 +130,7 @@ pub struct Entry {
 }
 
 /// One event on its way in.
+#[cfg_attr(not(internals), doc(hidden))]
 #[derive(Clone, Debug)]
 pub struct Publication {
     /// Where it goes.
@@ -127,6 +140,7 @@ pub struct Publication {
 }
 
 /// Tells why a backend did not do what was asked.
+#[cfg_attr(not(internals), doc(hidden))]
 #[derive(Debug, thiserror::Error)]
 pub enum BrokerError {
     /// It does not answer; later it may.

@@ -16,8 +16,13 @@ mod store;
 
 pub use answer::Answer;
 pub use posting::{Chat, PostError, Posted};
-pub use reader::{MessageFollow, MessageReader, News};
-pub use responder::Responder;
-pub use store::{
-    ChatStore, ForgetfulChatStore, MessageQuery, NEWEST_MESSAGES, NewMessage, StoredMessage, open, over,
+pub use store::NewMessage;
+
+pub use crate::documents::StoreError;
+
+#[cfg_attr(not(internals), doc(hidden))]
+pub use {
+    reader::{MessageFollow, MessageReader, News},
+    responder::Responder,
+    store::{ChatStore, ForgetfulChatStore, MessageQuery, NEWEST_MESSAGES, StoredMessage, open, over},
 };

@@ -20,6 +20,7 @@ pub struct Chat {
 
 /// What became of a message.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Posted {
     /// The message as it is kept.
     pub message: ChatMessage,
@@ -29,6 +30,7 @@ pub struct Posted {
 
 /// Tells why a message was not taken.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum PostError {
     /// Another message has this id.
     #[error("another message of this case has the id {0}")]
@@ -40,6 +42,7 @@ pub enum PostError {
 
 impl Chat {
     /// Takes messages into `store` and tells of them over `emitter`.
+    #[cfg_attr(not(internals), doc(hidden))]
     #[must_use]
     pub const fn new(store: Arc<dyn ChatStore>, emitter: Emitter, metrics: Arc<Metrics>) -> Self {
         Self { store, emitter, metrics }

@@ -15,6 +15,7 @@ const LOCAL_ORIGINS: [&str; 4] =
 
 /// Whether strangers may reach the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Environment {
     /// A laptop: what has no key is open.
     Development,
@@ -24,6 +25,7 @@ pub enum Environment {
 
 /// Who may do what.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct AccessConfig {
     /// The environment the rules follow.
     pub environment: Environment,

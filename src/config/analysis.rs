@@ -9,6 +9,7 @@ use super::variables::{ConfigError, Variables, missing, wrong};
 
 /// An analyzer that is asked over HTTP.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct AnalyzerConfig {
     /// `ANALYZER_URL`: where texts are posted to.
     pub url: Url,

@@ -14,6 +14,7 @@ const DATABASES: [(&str, &str); 2] =
 
 /// Which broker is used.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum BrokerConfig {
     /// `REALTIME_TRANSPORT=memory`: events stay in this process.
     Memory,
@@ -23,6 +24,7 @@ pub enum BrokerConfig {
 
 /// Where the database is and how often it is looked at.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct UpstashConfig {
     /// `UPSTASH_REDIS_REST_URL`, or `KV_REST_API_URL`.
     pub url: Url,

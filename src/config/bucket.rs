@@ -15,6 +15,7 @@ const USUAL_REGION: &str = "us-east-1";
 
 /// A bucket and the way into it.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct BucketConfig {
     /// The bucket's name, from `STORAGE_URL=s3://bucket/prefix`.
     pub name: String,

@@ -22,6 +22,7 @@ const MOST_HOPS: u8 = 8;
 ///
 /// Services with the internal key are never limited. In development nothing is, but by variables that are set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LimitsConfig {
     /// `RATE_LIMIT_PER_ADDRESS`: requests a minute. Default 1,200.
     pub requests_per_address: Option<NonZeroU32>,

@@ -32,8 +32,14 @@ pub use streams::StreamsConfig;
 pub use traces::TracesConfig;
 pub use variables::{ConfigError, Variables};
 
+pub use crate::{
+    broker::Emit,
+    documents::{DatabaseUrl, DocumentStatus, StatusSqlSettings},
+};
+
 /// Everything a server is told at its start.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Config {
     /// Where it listens and how it logs.
     pub server: ServerConfig,

@@ -13,6 +13,7 @@ const QSTASH: &str = "https://qstash.upstash.io";
 
 /// Where documents without a text layer are read, and over which queue.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct OcrConfig {
     /// `OCR_URL`: the worker, as the queue reaches it.
     pub worker: Url,

@@ -7,6 +7,7 @@ use super::{
 
 /// `RESPONDER`: who answers what patients ask in chats. Default: `local` in development, else `off`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ResponderConfig {
     /// This program, by what was found in the documents of the case.
     Local,

@@ -12,6 +12,7 @@ use crate::telemetry::LogFormat;
 
 /// Where the server listens and how it logs.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct ServerConfig {
     /// `HOST`: the address to listen on. Default 127.0.0.1.
     pub host: IpAddr,

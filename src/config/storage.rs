@@ -14,6 +14,7 @@ use crate::documents::{DatabaseUrl, StatusSqlSettings};
 
 /// Where documents and files are kept.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct StorageConfig {
     /// `DATABASE_URL`: `sqlite://path` or `postgres://…`. Default `sqlite://data/tidings.db`.
     pub database_url: DatabaseUrl,
@@ -29,6 +30,7 @@ pub struct StorageConfig {
 
 /// Where uploaded files are kept.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum FilesConfig {
     /// In a folder of this machine; it is made.
     Folder(PathBuf),

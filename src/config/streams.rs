@@ -15,6 +15,7 @@ const RESERVED_KINDS: [&str; 5] = ["health", "proc_reqs", "conv_case", "doc_chec
 
 /// How streams work.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct StreamsConfig {
     /// `HEARTBEAT_INTERVAL_MS`: too long, and proxies cut silent streams. Default 5,000.
     pub heartbeat_interval: Duration,

@@ -9,6 +9,7 @@ use super::variables::{ConfigError, Variables, wrong};
 
 /// Where traces are sent.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct TracesConfig {
     /// `OTEL_EXPORTER_OTLP_ENDPOINT` with `/v1/traces` behind it.
     pub endpoint: Url,

@@ -11,6 +11,7 @@ use crate::event::{DocumentProgress, Id, Stage, StepStatus};
     Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema,
 )]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum DocumentStatus {
     /// The file is there.
     Uploaded,

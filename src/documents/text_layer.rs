@@ -2,7 +2,7 @@
 //!
 //! Uploaded files are hostile until proven otherwise, so the reading runs in a child
 //! process that limits itself before it sees the first byte; whatever the file does,
-//! only the child dies. [`TextLayerReader`] is the parent's side, [`run_child`] the child's.
+//! only the child dies. [`TextLayerReader`] is the parent's side, [`answer_as_child`] the child's.
 
 use std::io;
 use std::path::PathBuf;
@@ -16,10 +16,10 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 mod child;
 
-pub use child::run_child;
+pub use child::answer_as_child;
 
-/// Names the hidden subcommand under which the binary calls [`run_child`].
-pub const CHILD_COMMAND: &str = "read-text-layer";
+/// Names the hidden subcommand under which the program calls itself.
+const CHILD_COMMAND: &str = "read-text-layer";
 
 const MAX_TEXT_BYTES: usize = 2 * 1024 * 1024;
 // JSON may spell one byte of text as six.
@@ -115,10 +115,13 @@ impl TextLayerReader {
         self
     }
 
-    /// Reads the text layer of `pdf`; see [`TextLayerError`] for the ways this fails.
+    /// Reads the text layer of `pdf`.
     ///
     /// A document of pictures gives empty text, not an error. Dropping the future kills
     /// the child, and the runtime reaps it.
+    ///
+    /// # Errors
+    /// [`TextLayerError`] says why there is no text.
     pub async fn read(&self, pdf: Bytes) -> Result<TextLayer, TextLayerError> {
         let mut child = self.spawn().map_err(TextLayerError::Spawn)?;
         match tokio::time::timeout(self.timeout, converse(&mut child, pdf)).await {

@@ -16,6 +16,7 @@ pub struct Channel {
 
 /// Says what a channel carries.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum ChannelKind {
     /// Progress of one patient's documents: `doc_progress:{patient_id}`.
     Documents,
@@ -27,6 +28,7 @@ pub enum ChannelKind {
 
 /// Tells why a text is not a [`Channel`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ChannelError {
     /// No colon between kind and id.
     #[error("a channel is <kind>:<id>, for example doc_progress:p1")]

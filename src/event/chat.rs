@@ -37,6 +37,7 @@ pub mod chat_types {
 
 /// One message of a chat.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[non_exhaustive]
 pub struct ChatMessage {
     /// Names it within its case, whichever way it comes.
     pub id: Id,
@@ -77,6 +78,13 @@ pub struct AnswerText {
 }
 
 impl ChatMessage {
+    /// Makes a message of plain text by `role`, stored at `timestamp`; nobody is named as its sender.
+    #[must_use]
+    pub fn new(id: Id, content: &str, role: &str, timestamp: &str) -> Self {
+        let (content, role, timestamp) = (content.to_owned(), role.to_owned(), timestamp.to_owned());
+        Self { id, content, role, timestamp, sender: Map::new() }
+    }
+
     /// Reads the message that `event` tells; `otherwise` is its time where it names none.
     ///
     /// # Errors

@@ -13,6 +13,7 @@ const MAX_DEPTH: usize = 127;
 
 /// Tells what is wrong with a pushed event, and what is allowed.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum EventError {
     /// Over [`MAX_EVENT_BYTES`].
     #[error("an event is at most {MAX_EVENT_BYTES} bytes of JSON, this one has {0}")]

@@ -53,6 +53,7 @@ impl Id {
     }
 
     /// Makes a new random id for the message that an answer becomes.
+    #[cfg_attr(not(internals), doc(hidden))]
     #[must_use]
     pub fn random_answer() -> Self {
         Self(format!("{ANSWER_ID_PREFIX}{}", uuid::Uuid::new_v4()).into())

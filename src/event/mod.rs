@@ -23,21 +23,25 @@ mod typed_fold;
 pub use channel::{Channel, ChannelError, ChannelKind};
 
 pub(crate) use chat::chat_event;
-pub use chat::{
-    ANSWER_ID_PREFIX, AnswerText, ChatMessage, MAX_CONTENT_BYTES, MAX_ROLE_CHARS, NOTICE_ID_PREFIX, Token,
-    chat_types, check_chat_event, is_role,
-};
-pub use chat_fold::{ChatFold, ChatState};
-pub use cursor::{Cursor, CursorError, Mark};
-pub use eta::{ETA_FIELD, Eta};
+pub use chat::{ChatMessage, MAX_CONTENT_BYTES, MAX_ROLE_CHARS, Token, chat_types};
+pub use eta::ETA_FIELD;
 pub use fields::{EventError, MAX_EVENT_BYTES};
-pub use fold::{ChannelFold, Hidden, LogState};
 pub use id::{Id, IdError, MAX_ID_CHARS};
-pub use position::{EventId, EventIdError};
 pub use progress::{MAX_DETAIL_CHARS, MAX_LABEL_CHARS, ProgressEvent};
-pub use progress_fold::{DocumentProgress, ProgressFold};
-pub use published::{Event, EventName, EventNameError};
-pub use seen_ids::SeenIds;
-pub use stage::{Stage, StepStatus};
+pub use published::{EventName, EventNameError};
+pub use stage::{Stage, StepStatus, UnknownWord};
 pub use typed::{OWN_TYPES, TypedEvent};
-pub use typed_fold::{LoggedEvent, NEWEST_EVENTS, TypedFold};
+
+#[cfg_attr(not(internals), doc(hidden))]
+pub use {
+    chat::{ANSWER_ID_PREFIX, AnswerText, NOTICE_ID_PREFIX, check_chat_event, is_role},
+    chat_fold::{ChatFold, ChatState},
+    cursor::{Cursor, CursorError, Mark},
+    eta::Eta,
+    fold::{ChannelFold, Hidden, LogState},
+    position::{EventId, EventIdError},
+    progress_fold::{DocumentProgress, ProgressFold},
+    published::Event,
+    seen_ids::SeenIds,
+    typed_fold::{LoggedEvent, NEWEST_EVENTS, TypedFold},
+};

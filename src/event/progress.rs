@@ -37,6 +37,7 @@ const SERVER_FIELDS: [&str; 3] = ["patient_id", "step", "total_steps"];
 /// Only the document and the stage are required. Fields this type does not know are kept in
 /// `extra` and passed through to viewers.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct ProgressEvent {
     /// The document.
     pub document_id: Id,

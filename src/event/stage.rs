@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 /// One step of a document's way, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Stage {
     /// The file has arrived.
     UploadReceived,
@@ -26,6 +27,7 @@ pub enum Stage {
 /// Says how far a step itself is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum StepStatus {
     /// The step has begun.
     Started,

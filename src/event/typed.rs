@@ -18,6 +18,7 @@ pub const OWN_TYPES: [&str; 5] = ["connected", "done", "heartbeat", "source", "r
 ///
 /// Viewers are sent its data under its type. Fields this type does not know are dropped.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct TypedEvent {
     /// What it tells; none of [`OWN_TYPES`].
     #[serde(rename = "type")]

@@ -8,15 +8,20 @@ mod stages;
 mod traces;
 mod vital;
 
-pub use board::{Board, BoardFollow, BoardView};
-pub use failures::{Failure, Failures};
 pub use logs::{LogFormat, start_logs};
-pub use metrics::{
-    CacheLabels, CacheMetrics, ChatMetrics, DirectionLabels, DocumentMetrics, DropReason, EventMetrics,
-    KindLabels, Limit, LimitLabels, LimitMetrics, Metrics, OcrMetrics, OutcomeLabels, ReasonLabels,
-    RedisMetrics, RequestMetrics, SourceLabels, SourceMetrics, SourceReading, SpanLoss, StageLabels,
-    StateLabels, StreamMetrics, StreamOpen, TraceMetrics, VersionLabels,
+pub use traces::TraceParent;
+
+#[cfg_attr(not(internals), doc(hidden))]
+pub use {
+    board::{Board, BoardFollow, BoardView},
+    failures::{Failure, Failures},
+    metrics::{
+        CacheLabels, CacheMetrics, ChatMetrics, DirectionLabels, DocumentMetrics, DropReason, EventMetrics,
+        KindLabels, Limit, LimitLabels, LimitMetrics, Metrics, OcrMetrics, OutcomeLabels, ReasonLabels,
+        RedisMetrics, RequestMetrics, SourceLabels, SourceMetrics, SourceReading, SpanLoss, StageLabels,
+        StateLabels, StreamMetrics, StreamOpen, TraceMetrics, VersionLabels,
+    },
+    stages::{StageClock, StageStep, Work, failure_code},
+    traces::Traces,
+    vital::{Reading, Vital},
 };
-pub use stages::{StageClock, StageStep, Work, failure_code};
-pub use traces::{TraceParent, Traces};
-pub use vital::{Reading, Vital};

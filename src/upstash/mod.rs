@@ -12,12 +12,17 @@ mod redis;
 mod reply;
 mod subscription;
 
-pub use command::{Argument, Command};
-pub use error::RedisError;
-pub use qstash::{
-    Authentic, DEVELOPMENT_KEYS, DEVELOPMENT_TOKEN, Message, Published, QStash, QStashError, Receiver,
-    SIGNATURE_HEADER, SignatureError, SigningKeys, body_digest,
+pub use qstash::{Receiver, SIGNATURE_HEADER, SignatureError};
+
+#[cfg_attr(not(internals), doc(hidden))]
+pub use {
+    command::{Argument, Command},
+    error::RedisError,
+    qstash::{
+        Authentic, DEVELOPMENT_KEYS, DEVELOPMENT_TOKEN, Message, Published, QStash, QStashError, SigningKeys,
+        body_digest,
+    },
+    redis::RedisRest,
+    reply::Reply,
+    subscription::Subscription,
 };
-pub use redis::RedisRest;
-pub use reply::Reply;
-pub use subscription::Subscription;

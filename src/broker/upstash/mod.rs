@@ -73,6 +73,7 @@ pub struct UpstashSettings {
 
 /// Where the events that a process emits itself go.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Emit {
     /// To the list that any producer knows; whoever drains it moves them into the log.
     #[default]

@@ -56,6 +56,7 @@ pub struct MessageQuery {
 
 /// A message that is to be kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct NewMessage {
     /// Names it within its case.
     pub id: Id,
@@ -65,6 +66,14 @@ pub struct NewMessage {
     pub role: String,
     /// Who sent it.
     pub sender: Map<String, Value>,
+}
+
+impl NewMessage {
+    /// Makes a message of plain text, of at most 10,240 bytes, by `role`; nobody is named as its sender.
+    #[must_use]
+    pub fn new(id: Id, content: &str, role: &str) -> Self {
+        Self { id, content: content.to_owned(), role: role.to_owned(), sender: Map::new() }
+    }
 }
 
 /// A message that is kept.

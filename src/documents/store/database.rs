@@ -8,8 +8,9 @@ use url::Url;
 /// What a URL of Neon or of another client may hold and sqlx does not know; it would warn of each.
 const FOR_OTHERS: [&str; 3] = ["channel_binding", "connect_timeout", "pgbouncer"];
 
-/// Names a database; shown without its password.
+/// Names a database; parsed from its URL, shown without its password.
 #[derive(Clone)]
+#[non_exhaustive]
 pub enum DatabaseUrl {
     /// A file, as `sqlite://path`.
     Sqlite(String),

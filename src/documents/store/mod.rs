@@ -318,8 +318,9 @@ impl Advance {
     }
 }
 
-/// Tells why the store did not do what was asked.
+/// Tells why the store did not do what was asked. What is inside comes from the database's client, and may change with it.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum StoreError {
     /// The database does not answer or refused.
     #[error("the document store failed")]

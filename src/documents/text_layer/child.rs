@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use pdf_extract::{ConvertToFmt, Document, Error, PlainTextOutput, output_doc_page};
 use rlimit::Resource;
 
-use super::{MAX_TEXT_BYTES, Refusal, Reply, TextLayer};
+use super::{CHILD_COMMAND, MAX_TEXT_BYTES, Refusal, Reply, TextLayer};
 
 const MAX_PDF_BYTES: u64 = 25 * 1024 * 1024;
 const MAX_PAGES: usize = 2_000;
@@ -17,11 +17,20 @@ const STACK_BYTES: usize = 64 * 1024 * 1024;
 const LIMITS: [(Resource, u64); 4] =
     [(Resource::AS, 768 * 1024 * 1024), (Resource::CPU, 20), (Resource::CORE, 0), (Resource::FSIZE, 0)];
 
-/// Reads a PDF from stdin and writes one JSON object to stdout, under hard limits.
+/// Does the work of a child where this process was started as one: to read an uploaded PDF, a hostile file, under hard
+/// limits of memory and time. Then `main` has to end with the exit code; else there is none and nothing was done.
 ///
-/// Call it before any runtime or logger is set up. The exit code tells only whether the
+/// Call it at the head of `main`, before any runtime or logger is set up, in every program that
+/// [`ServerConfig::text_layer_program`](crate::config::ServerConfig::text_layer_program) names.
+#[must_use]
+pub fn answer_as_child() -> Option<ExitCode> {
+    let is_child = std::env::args_os().nth(1).is_some_and(|word| word == CHILD_COMMAND);
+    is_child.then(run)
+}
+
+/// Reads a PDF from stdin and writes one JSON object to stdout. The exit code tells only whether the
 /// limits held and the reply was written; refusals are part of the reply.
-pub fn run_child() -> ExitCode {
+fn run() -> ExitCode {
     match limit_self().and_then(|()| answer()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,

@@ -28,6 +28,7 @@ pub struct Receiver {
 
 /// Tells why a delivery is not taken for one of QStash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum SignatureError {
     /// There is no signature.
     #[error("the header Upstash-Signature is missing")]
@@ -87,6 +88,7 @@ impl Receiver {
     ///
     /// # Errors
     /// [`SignatureError`] says what does not hold.
+    #[cfg_attr(not(internals), doc(hidden))]
     pub fn verify_head(&self, signature: Option<&str>, url: &str) -> Result<Authentic, SignatureError> {
         let claims = self.claims(signature.ok_or(SignatureError::Missing)?)?;
         let now = self.clock.seconds();

@@ -78,12 +78,7 @@ impl Process {
     }
 
     async fn add(&self, case: &str, name: &str) {
-        let message = NewMessage {
-            id: id(name),
-            content: format!("words of {name}"),
-            role: "patient".into(),
-            sender: serde_json::Map::new(),
-        };
+        let message = NewMessage::new(id(name), &format!("words of {name}"), "patient");
         assert!(self.store.add(&id(case), &message).await.unwrap().1);
     }
 

@@ -1,7 +1,6 @@
 //! One suite over the contract: a database passes it unchanged.
 
 use futures::future::join_all;
-use serde_json::json;
 use tidings::{
     chat::{ChatStore, MessageQuery, NewMessage, StoredMessage},
     event::Id,
@@ -12,12 +11,10 @@ fn id(text: &str) -> Id {
 }
 
 fn message(name: &str) -> NewMessage {
-    NewMessage {
-        id: id(name),
-        content: format!("Grüße, \"{name}\"\n\t'; DROP TABLE messages; --"),
-        role: "patient".into(),
-        sender: json!({ "name": "Ada" }).as_object().unwrap().clone(),
-    }
+    let words = format!("Grüße, \"{name}\"\n\t'; DROP TABLE messages; --");
+    let mut message = NewMessage::new(id(name), &words, "patient");
+    message.sender.insert("name".into(), "Ada".into());
+    message
 }
 
 async fn add(store: &dyn ChatStore, case: &str, name: &str) -> StoredMessage {
@@ -77,7 +74,7 @@ async fn a_message_is_kept_once_however_often_it_comes(store: &dyn ChatStore) {
 
 async fn what_is_kept_does_not_change(store: &dyn ChatStore) {
     let first = add(store, "c", "m1").await;
-    let other = NewMessage { content: "other words".into(), ..message("m1") };
+    let other = NewMessage::new(id("m1"), "other words", "patient");
 
     assert_eq!(store.add(&id("c"), &other).await.unwrap(), (first.clone(), false));
     assert_eq!(store.read(&newest(&["c"])).await.unwrap(), [first]);

@@ -41,10 +41,16 @@ impl Page {
 
     /// Reads every page there is, without records of decisions, which tell of their day.
     pub fn all() -> Vec<Self> {
-        let mut paths: Vec<_> =
-            ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "fixtures/README.md"]
-                .map(PathBuf::from)
-                .into();
+        let mut paths: Vec<_> = [
+            "README.md",
+            "CONTRIBUTING.md",
+            "SECURITY.md",
+            "CHANGELOG.md",
+            "fixtures/README.md",
+            "examples/README.md",
+        ]
+        .map(PathBuf::from)
+        .into();
         for folder in ["docs", "docs/deploy"] {
             let entries = std::fs::read_dir(root().join(folder)).unwrap();
             let names = entries.map(|entry| Path::new(folder).join(entry.unwrap().file_name()));

@@ -22,8 +22,24 @@ use crate::support::Redis;
 
 /// How long a command may take, and a line may stay away, on a busy machine.
 const WITHIN: Duration = Duration::from_secs(60);
-/// Stands for `make run`, which builds first; a test holds it to the Makefile.
-const MAKE: &str = "#!/bin/sh\n[ \"$*\" = run ] || { echo \"only make run\" >&2; exit 2; }\nexec tidings\n";
+/// Stands for what builds first; a test holds it to the Makefile.
+const MAKE: &str = r#"#!/bin/sh
+case "$*" in
+    run) exec tidings ;;
+    demo-upstash) exec "$REPOSITORY/examples/demo_upstash.sh" ;;
+    *) echo "not make $*" >&2; exit 2 ;;
+esac
+"#;
+/// Stands for `cargo`, which builds first too.
+const CARGO: &str = r#"#!/bin/sh
+case "$*" in
+    build*) ;;
+    "run --example "*) exec "$PROGRAMS/examples/$3" ;;
+    run) exec tidings ;;
+    "run -- "*) shift 2; exec tidings "$@" ;;
+    *) echo "not cargo $*" >&2; exit 2 ;;
+esac
+"#;
 /// What the pages call the servers they start.
 const SERVER: &str = "127.0.0.1:8080";
 const FRONT: &str = "127.0.0.1:8079";
@@ -36,8 +52,10 @@ pub struct Session {
     programs: TempDir,
     /// Ports of this session's own, in place of those the pages name.
     server: u16,
-    front: u16,
-    redis: Option<Redis>,
+    _redis: Option<Redis>,
+    /// What stands in the pages, and what stands for it here.
+    stand_ins: Vec<(String, String)>,
+    environment: Vec<(&'static str, String)>,
     terminals: Vec<Child>,
     printed: Arc<Mutex<Vec<String>>>,
     shown: usize,
@@ -54,20 +72,65 @@ impl Session {
     pub fn of(page: &Page) -> Self {
         let programs = tempfile::tempdir().unwrap();
         symlink(env!("CARGO_BIN_EXE_tidings"), programs.path().join("tidings")).unwrap();
-        let make = programs.path().join("make");
-        std::fs::write(&make, MAKE).unwrap();
-        std::fs::set_permissions(&make, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-        Self {
+        for (name, script) in [("make", MAKE), ("cargo", CARGO)] {
+            let program = programs.path().join(name);
+            std::fs::write(&program, script).unwrap();
+            std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        }
+        let server = quiet_port();
+        let redis = page.text.contains(REDIS).then(Redis::start);
+        let session = Self {
             name: page.name().to_owned(),
             folder: tempfile::tempdir().unwrap(),
             programs,
-            server: quiet_port(),
-            front: quiet_port(),
-            redis: page.text.contains(REDIS).then(Redis::start),
+            server,
+            stand_ins: redis.iter().map(|redis| (REDIS.to_owned(), redis.url.clone())).collect(),
+            _redis: redis,
+            environment: Vec::new(),
             terminals: Vec::new(),
             printed: Arc::default(),
             shown: 0,
+        };
+        session.with(SERVER, &format!("127.0.0.1:{server}")).with_port_of(FRONT)
+    }
+
+    /// Goes on in a clone of the repository, as far as examples need one.
+    pub fn in_a_clone(mut self) -> Self {
+        for folder in ["examples", "fixtures"] {
+            symlink(root().join(folder), self.folder.path().join(folder)).unwrap();
         }
+        let built = std::path::Path::new(env!("CARGO_BIN_EXE_tidings")).parent().unwrap();
+        self.environment = vec![
+            ("REPOSITORY", root().to_str().unwrap().to_owned()),
+            ("PROGRAMS", built.to_str().unwrap().to_owned()),
+            // The clone is this very repository.
+            ("PYTHONDONTWRITEBYTECODE", "1".to_owned()),
+            ("TMPDIR", self.folder.path().to_str().unwrap().to_owned()),
+        ];
+        self
+    }
+
+    /// Takes `here` wherever the page says `written`.
+    pub fn with(mut self, written: &str, here: &str) -> Self {
+        self.stand_ins.push((written.to_owned(), here.to_owned()));
+        self
+    }
+
+    /// Takes a free port in place of the one that the page names.
+    pub fn with_port_of(self, address: &str) -> Self {
+        self.with(address, &format!("127.0.0.1:{}", quiet_port()))
+    }
+
+    /// Sets a variable in every terminal.
+    pub fn with_variable(mut self, name: &'static str, value: &str) -> Self {
+        self.environment.push((name, value.to_owned()));
+        self
+    }
+
+    /// What stands for `written`.
+    pub fn here(&self, written: &str) -> &str {
+        let found = self.stand_ins.iter().find(|(other, _)| other == written);
+        &found.unwrap_or_else(|| panic!("nothing stands for {written}")).1
     }
 
     /// Where the page's server listens.
@@ -109,7 +172,7 @@ impl Session {
     }
 
     fn show(&mut self, block: &Block) {
-        for line in block.text.lines().filter(|line| !line.is_empty()) {
+        for line in self.with_own_ports(&block.text).lines().filter(|line| !line.is_empty()) {
             let parts: Vec<_> = line.split('…').map(regex::escape).collect();
             let wanted = regex::Regex::new(&parts.join(".*")).unwrap();
             let from = self.shown;
@@ -144,6 +207,7 @@ impl Session {
             .env_clear()
             .env("PATH", format!("{}:{path}", self.programs.path().display()))
             .env("PORT", self.server.to_string())
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -174,13 +238,11 @@ impl Session {
     }
 
     fn with_own_ports(&self, text: &str) -> String {
-        let redis = self.redis.as_ref().map_or(REDIS, |redis| &redis.url);
-        text.replace(SERVER, &format!("127.0.0.1:{}", self.server))
-            .replace(FRONT, &format!("127.0.0.1:{}", self.front))
-            .replace(REDIS, redis)
+        self.stand_ins.iter().fold(text.to_owned(), |text, (written, here)| text.replace(written, here))
     }
 
-    fn text(&self) -> String {
+    /// What was printed so far.
+    pub fn text(&self) -> String {
         self.printed.lock().unwrap().join("\n")
     }
 }
@@ -198,17 +260,18 @@ fn end(process: &mut Child) {
 }
 
 /// A port nobody listens on, below those the system gives away by itself: no other test takes it meanwhile.
-fn quiet_port() -> u16 {
+pub fn quiet_port() -> u16 {
     let ports = std::iter::repeat_with(|| fastrand::u16(20_000..30_000));
     let mut free = ports.take(100).filter(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok());
     free.next().expect("a port is free")
 }
 
-/// Says that `make run` is what the script in its place does.
+/// Says that `make` does what the script in its place does.
 #[test]
-fn make_run_serves() {
+fn make_serves_and_shows() {
     let makefile = std::fs::read_to_string(root().join("Makefile")).unwrap();
-    let recipe = makefile.split("\nrun: ").nth(1).and_then(|rest| rest.lines().nth(1));
+    let recipe = |target: &str| makefile.split(&format!("\n{target}: ")).nth(1)?.lines().nth(1);
 
-    assert_eq!(recipe, Some("\tcargo run --release --locked"));
+    assert_eq!(recipe("run"), Some("\tcargo run --release --locked"));
+    assert_eq!(recipe("demo-upstash"), Some("\t@examples/demo_upstash.sh"));
 }

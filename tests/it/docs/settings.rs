@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::page::{Page, root};
 
 /// Names that are not Tidings' own, and whose they are.
-const OF_OTHERS: [&str; 10] = [
+const OF_OTHERS: [&str; 9] = [
     // Vercel's integration of Upstash; read in place of UPSTASH_REDIS_REST_…
     "KV_REST_API_URL",
     "KV_REST_API_TOKEN",
@@ -17,8 +17,6 @@ const OF_OTHERS: [&str; 10] = [
     // What the examples of producers read in an app of somebody else's.
     "TIDINGS_URL",
     "NEXT_PUBLIC_TIDINGS",
-    // A word of the program to itself.
-    "CHILD_COMMAND",
     // compose.yaml
     "POSTGRES_PASSWORD",
 ];

@@ -102,7 +102,7 @@ async fn statuses_of_theirs_are_read_through_the_pooler() {
         .await;
     let pooler = PgBouncer::before(&database).await;
     let statement = "SELECT * FROM theirs WHERE patient_id = ANY($1::uuid[])";
-    let settings = StatusSqlSettings { statement: statement.into(), words: HashMap::new() };
+    let settings = StatusSqlSettings::new(statement, HashMap::new());
     let url = pooler.url(&database).parse().unwrap();
     let source = StatusSql::open(&url, &settings, Arc::default()).await.unwrap();
     let patients = ["0b5f6a1e-9a55-4a0e-8a36-0f6c0a1d2e3f", "p1"].map(|id| Id::parse(id).unwrap());

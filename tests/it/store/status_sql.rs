@@ -36,7 +36,7 @@ async fn open_at(url: &str, statement: &str, metrics: Arc<Metrics>) -> Result<St
         ("in Arbeit".to_owned(), DocumentStatus::Analyzing),
         ("fertig".to_owned(), DocumentStatus::Complete),
     ]);
-    let settings = StatusSqlSettings { statement: statement.into(), words };
+    let settings = StatusSqlSettings::new(statement, words);
     StatusSql::open(&url.parse().unwrap(), &settings, metrics).await
 }
 

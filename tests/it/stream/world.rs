@@ -316,13 +316,8 @@ impl MessageTable {
     pub fn set(&self, case: &str, name: &str, now: u64) -> ChatMessage {
         let mut rows = self.rows.lock().unwrap();
         let sequence = rows.iter().filter(|row| row.case_id == id(case)).count() as u64 + 1;
-        let message = ChatMessage {
-            id: id(name),
-            content: format!("words of {name}"),
-            role: "patient".into(),
-            timestamp: tidings::clock::to_rfc3339(now),
-            sender: serde_json::Map::new(),
-        };
+        let (words, time) = (format!("words of {name}"), tidings::clock::to_rfc3339(now));
+        let message = ChatMessage::new(id(name), &words, "patient", &time);
         rows.push(StoredMessage { case_id: id(case), sequence, message: message.clone() });
         message
     }

@@ -43,11 +43,20 @@ const REFUSED_FOR_GOOD: [&str; 2] = ["22P02", "22003"];
 
 /// How statuses are read from tables that are not ours.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct StatusSqlSettings {
     /// One SELECT over `$1`, the patient ids as `text[]`.
     pub statement: String,
     /// What their statuses mean; ours mean themselves where they are not named.
     pub words: HashMap<String, DocumentStatus>,
+}
+
+impl StatusSqlSettings {
+    /// Reads statuses by `statement`, and takes `words` for what they mean.
+    #[must_use]
+    pub fn new(statement: &str, words: HashMap<String, DocumentStatus>) -> Self {
+        Self { statement: statement.to_owned(), words }
+    }
 }
 
 /// Tells why statuses cannot be read so.
