@@ -68,12 +68,11 @@ function applySnapshot(snapshot) {
 }
 
 function addMessage(message) {
-  const wasOwn = currentTranscript().items.get(message.id)?.state === 'sending';
   const item = currentTranscript().takeMessage(message);
   showMessages();
   hideTyping(message.role);
   // What becomes of documents is said where they stand.
-  if (!wasOwn && item.role !== 'system') announce('message', `${nameOf(item)}: ${shortened(item.content)}`);
+  if (!item.isOwn && item.role !== 'system') announce('message', `${nameOf(item)}: ${shortened(item.content)}`);
 }
 
 // Pieces are shown as they come, and never said: the message at the end is.

@@ -57,10 +57,10 @@ export class Transcript {
     return silent;
   }
 
-  /** An own message, before the server has it. */
+  /** An own message, before the server has it. It stays an own one when the server has. */
   takeDraft({ id, content, role }) {
     if (this.items.has(id)) return this.items.get(id);
-    return this.put(id, { content, role, sender: {}, at: Infinity, state: 'sending' });
+    return this.put(id, { content, role, sender: {}, at: Infinity, state: 'sending', isOwn: true });
   }
 
   dropDraft(id) {

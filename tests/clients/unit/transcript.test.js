@@ -95,6 +95,15 @@ test('a draft that is refused goes, one that was kept stays', () => {
   assert.deepEqual(texts(transcript), ['2']);
 });
 
+test('an own message stays an own one, whether its answer or its event is first', () => {
+  const transcript = new Transcript();
+  transcript.takeDraft({ id: 'm', content: 'hi', role: 'patient' });
+  transcript.takeMessage(message('m', 'hi'));
+
+  assert.equal(transcript.takeMessage(message('m', 'hi')).isOwn, true);
+  assert.equal(transcript.takeMessage(message('n', 'ho')).isOwn, undefined);
+});
+
 test('the comparison finds a message that is missing, or other, and an answer out of step', () => {
   const transcript = new Transcript();
   transcript.takeMessage(message('1', 'one'));
