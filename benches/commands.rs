@@ -12,6 +12,9 @@ mod redis_server;
 #[allow(dead_code, reason = "the tests use the rest")]
 #[path = "../tests/it/support/server.rs"]
 mod server;
+#[allow(dead_code, reason = "the tests use the rest")]
+#[path = "../tests/it/support/site.rs"]
+mod site;
 
 use std::{process::ExitCode, sync::Arc, time::Duration};
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{accepted, refused};
 use crate::support::{
-    Message, Server, Viewer,
+    Message, Server, Site, Viewer,
     documents::{STAGES, confirm, fixture, put, read_named},
     tokens::{KEYS, SERVICE_KEY, viewer},
 };
@@ -22,7 +22,7 @@ fn replace(server: &Server, document: &str, name: &str) {
     std::fs::write(server.folder.path().join("data/files").join(document), fixture(name)).unwrap();
 }
 
-async fn failed(server: &Server) -> String {
+async fn failed(server: &Site) -> String {
     let document = put(server, "p1", "encrypted.pdf").await;
     confirm(server, &document).await;
     let seen = read_named(server, "p1", &document).await;
@@ -124,16 +124,9 @@ async fn what_has_not_failed_is_not_tried_again() {
 
 #[tokio::test]
 async fn only_who_may_see_the_patient_may_try_again() {
-    let mut server = Server::start(&KEYS);
+    let server = Server::start(&KEYS);
     let token = viewer(&["doc_progress:p1"]);
-    let client = reqwest::header::HeaderMap::from_iter([(
-        reqwest::header::AUTHORIZATION,
-        format!("Bearer {SERVICE_KEY}").parse().unwrap(),
-    )]);
-    let http = reqwest::Client::builder().default_headers(client).build().unwrap();
-    server.http = http;
-    let document = failed(&server).await;
-    server.http = reqwest::Client::new();
+    let document = failed(&server.shown(SERVICE_KEY)).await;
 
     assert_eq!(refused(retry(&server, &document)).await, 401);
     assert_eq!(refused(retry(&server, &document).bearer_auth(viewer(&["doc_progress:p2"]))).await, 404);

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Message, Server, Viewer};
+use super::{Message, Site, Viewer};
 
 /// The six steps in order.
 pub const STAGES: [&str; 6] = [
@@ -24,50 +24,50 @@ fn content_type(name: &str) -> &'static str {
 }
 
 /// Announces and puts a file; answers its document id.
-pub async fn put(server: &Server, patient: &str, name: &str) -> String {
-    put_in(server, patient, name, &Value::Null).await
+pub async fn put(site: &Site, patient: &str, name: &str) -> String {
+    put_in(site, patient, name, &Value::Null).await
 }
 
 /// Announces and puts a file of a case.
-pub async fn put_in_case(server: &Server, patient: &str, name: &str, case: &str) -> String {
-    put_in(server, patient, name, &json!(case)).await
+pub async fn put_in_case(site: &Site, patient: &str, name: &str, case: &str) -> String {
+    put_in(site, patient, name, &json!(case)).await
 }
 
-async fn put_in(server: &Server, patient: &str, name: &str, case: &Value) -> String {
+async fn put_in(site: &Site, patient: &str, name: &str, case: &Value) -> String {
     let file = fixture(name);
     let body = json!({
         "patient_id": patient, "filename": name, "content_type": content_type(name), "size": file.len(),
         "procedure_code": "knee_replacement", "case_id": case,
     });
-    let answer = server.post("/api/v1/uploads/presign", &body).send().await.unwrap();
+    let answer = site.post("/api/v1/uploads/presign", &body).send().await.unwrap();
     assert_eq!(answer.status(), 200);
     let answer: Value = answer.json().await.unwrap();
-    let put = server.put(answer["upload_url"].as_str().unwrap(), file).send().await.unwrap();
+    let put = site.put(answer["upload_url"].as_str().unwrap(), file).send().await.unwrap();
     assert_eq!(put.status(), 200);
     answer["document_id"].as_str().unwrap().to_owned()
 }
 
 /// Confirms a document that has been put.
-pub async fn confirm(server: &Server, document: &str) -> Value {
+pub async fn confirm(site: &Site, document: &str) -> Value {
     let answer =
-        server.post("/api/v1/uploads/confirm", &json!({ "document_id": document })).send().await.unwrap();
+        site.post("/api/v1/uploads/confirm", &json!({ "document_id": document })).send().await.unwrap();
     assert_eq!(answer.status(), 202);
     answer.json().await.unwrap()
 }
 
 /// Emits one step as a service does.
-pub async fn emit(server: &Server, patient: &str, document: &str, stage: &str) -> Value {
+pub async fn emit(site: &Site, patient: &str, document: &str, stage: &str) -> Value {
     let body = json!({ "patient_id": patient, "document_id": document, "stage": stage });
-    let answer = server.post("/api/v1/progress", &body).send().await.unwrap();
+    let answer = site.post("/api/v1/progress", &body).send().await.unwrap();
     assert_eq!(answer.status(), 202);
     answer.json().await.unwrap()
 }
 
 /// Reads the stream of one document to its end, over reconnects.
-pub async fn read_named(server: &Server, patient: &str, document: &str) -> Vec<Message> {
+pub async fn read_named(site: &Site, patient: &str, document: &str) -> Vec<Message> {
     let stream = format!("/api/v1/patients/{patient}/documents/stream?document_id={document}");
     for _ in 0..100 {
-        let seen = Viewer::open(server.get(&stream)).await.rest().await;
+        let seen = Viewer::open(site.get(&stream)).await.rest().await;
         if seen.last().is_some_and(|message| message.name == "done") {
             return seen;
         }

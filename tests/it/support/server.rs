@@ -2,6 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader},
+    ops::Deref,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     time::Duration,
@@ -11,18 +12,16 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use reqwest::RequestBuilder;
-use serde_json::Value;
 use tempfile::TempDir;
+
+use super::site::Site;
 
 /// A running server; killed and cleaned up when dropped.
 pub struct Server {
     process: Child,
-    /// Where it listens, for example `http://127.0.0.1:40123`.
-    pub url: String,
+    site: Site,
     /// Its folder: database, files and log.
     pub folder: TempDir,
-    pub http: reqwest::Client,
 }
 
 impl Server {
@@ -71,22 +70,10 @@ impl Server {
             let log = std::fs::read_to_string(folder.path().join("log")).unwrap_or_default();
             panic!("the server did not start: {log}");
         };
-        let url = url.trim_end_matches('/').to_owned();
+        let site = Site::at(url.trim_end_matches('/'));
         // Whoever stops reading a pipe blocks its writer.
         std::thread::spawn(move || lines.for_each(drop));
-        Self { process, url, folder, http: reqwest::Client::new() }
-    }
-
-    pub fn get(&self, path: &str) -> RequestBuilder {
-        self.http.get(format!("{}{path}", self.url))
-    }
-
-    pub fn post(&self, path: &str, body: &Value) -> RequestBuilder {
-        self.http.post(format!("{}{path}", self.url)).json(body)
-    }
-
-    pub fn put(&self, path: &str, body: Vec<u8>) -> RequestBuilder {
-        self.http.put(format!("{}{path}", self.url)).body(body)
+        Self { process, site, folder }
     }
 
     pub fn pid(&self) -> u32 {
@@ -128,6 +115,14 @@ impl Server {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
         std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap())
+    }
+}
+
+impl Deref for Server {
+    type Target = Site;
+
+    fn deref(&self) -> &Site {
+        &self.site
     }
 }
 

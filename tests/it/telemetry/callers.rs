@@ -1,15 +1,11 @@
 //! Work that somebody's trace asked for goes on in that trace: over confirm, a retry, the queue and other instances.
 
 use opentelemetry_proto::tonic::trace::v1::Span;
-use reqwest::{
-    Client,
-    header::{AUTHORIZATION, HeaderMap, HeaderValue},
-};
 use serde_json::{Value, json};
 use tidings::qstash_dev::Signer;
 
 use crate::support::{
-    Database, Queue, Server,
+    Database, Queue, Server, Site,
     documents::{confirm, put, read_named},
     ocr::{OcrEnvironment, Relay, Worker},
     otlp::Collector,
@@ -20,12 +16,12 @@ use crate::support::{
 const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 const OTHER: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
-async fn post(server: &Server, path: &str, body: &Value, parent: &str) {
+async fn post(server: &Site, path: &str, body: &Value, parent: &str) {
     let answer = server.post(path, body).header("traceparent", parent).send().await.unwrap();
     assert_eq!(answer.status(), 202, "{path}");
 }
 
-async fn confirm_under(server: &Server, document: &str, parent: &str) {
+async fn confirm_under(server: &Site, document: &str, parent: &str) {
     post(server, "/api/v1/uploads/confirm", &json!({ "document_id": document }), parent).await;
 }
 
@@ -143,10 +139,10 @@ async fn a_scan_read_by_a_worker_and_ended_by_another_instance_is_one_trace() {
         ("AUTH_JWT_SECRET", SECRET),
     ];
     let settings = [&environment.pairs()[..], &more].concat();
-    let (mut first, second) = (Server::start(&settings), Server::start(&settings));
+    let (first, second) = (Server::start(&settings), Server::start(&settings));
     // The queue and the worker reach the other instance only.
     public.lead_to(&second.url);
-    first.http = Client::builder().default_headers(bearer(&viewer(&["doc_progress:p1"]))).build().unwrap();
+    let first = first.shown(&viewer(&["doc_progress:p1"]));
     let document = put(&first, "p1", "scanned_letter.pdf").await;
 
     confirm_under(&first, &document, PARENT).await;
@@ -164,8 +160,4 @@ async fn a_scan_read_by_a_worker_and_ended_by_another_instance_is_one_trace() {
         "upload_received",
     ];
     assert_eq!(names_under(&spans, PARENT), nine, "{spans:?}");
-}
-
-fn bearer(token: &str) -> HeaderMap {
-    HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {token}")).unwrap())])
 }
