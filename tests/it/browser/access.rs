@@ -1,11 +1,12 @@
 //! The page for those who have no mouse, or no screen.
 
+use rstest::rstest;
 use serde_json::Value;
 use thirtyfour::Key;
 
 use crate::{
     browser::page::{choose_all, open_live, wait_for_cards, wait_for_done},
-    support::{Browser, Server},
+    support::{Browser, Host, On},
 };
 
 const FOCUSED: &str =
@@ -24,9 +25,12 @@ async fn is_outlined(browser: &Browser) -> bool {
     browser.run(script).await == Value::Bool(true)
 }
 
+#[rstest]
 #[tokio::test]
-async fn everything_is_reached_with_the_keyboard_and_its_focus_is_seen() {
-    let server = Server::start(&[("HEARTBEAT_INTERVAL_MS", "500")]);
+async fn everything_is_reached_with_the_keyboard_and_its_focus_is_seen(
+    #[values(On::Binary, On::Function)] on: On,
+) {
+    let server = Host::start(on, &[("HEARTBEAT_INTERVAL_MS", "500")]).await;
     let browser = Browser::start().await;
     open_live(&browser, &server.url).await;
 
@@ -51,9 +55,12 @@ async fn everything_is_reached_with_the_keyboard_and_its_focus_is_seen() {
     assert_eq!(browser.run(FOCUSED).await, "cut");
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_screen_reader_hears_the_outcomes_and_never_two_sentences_in_a_second() {
-    let server = Server::start(&[("HEARTBEAT_INTERVAL_MS", "500")]);
+async fn a_screen_reader_hears_the_outcomes_and_never_two_sentences_in_a_second(
+    #[values(On::Binary, On::Function)] on: On,
+) {
+    let server = Host::start(on, &[("HEARTBEAT_INTERVAL_MS", "500")]).await;
     let browser = Browser::start().await;
     open_live(&browser, &server.url).await;
     let listen = "window.said = [];
@@ -86,9 +93,10 @@ async fn a_screen_reader_hears_the_outcomes_and_never_two_sentences_in_a_second(
     );
 }
 
+#[rstest]
 #[tokio::test]
-async fn everything_has_a_name_that_can_be_read_out() {
-    let server = Server::start(&[]);
+async fn everything_has_a_name_that_can_be_read_out(#[values(On::Binary, On::Function)] on: On) {
+    let server = Host::start(on, &[]).await;
     let browser = Browser::start().await;
     open_live(&browser, &server.url).await;
     choose_all(&browser, &["encrypted.pdf", "discharge_summary.pdf"]).await;

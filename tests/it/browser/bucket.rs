@@ -1,8 +1,10 @@
 //! Documents dropped on the page go straight to the bucket, which is another origin.
 
+use rstest::rstest;
+
 use crate::{
     browser::page::{drop_files, first_done, open_live, steps, wait_for_cards, wait_for_done},
-    support::{Browser, S3, Server, documents::fixture, s3::Seen},
+    support::{Browser, Host, On, S3, documents::fixture, s3::Seen},
 };
 
 const FILE: &str = "discharge_summary.pdf";
@@ -11,10 +13,13 @@ fn of_browser(s3: &S3) -> Vec<Seen> {
     s3.seen().into_iter().filter(|seen| seen.origin.is_some()).collect()
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_dropped_file_is_put_to_the_bucket_by_the_browser_and_seen_to_its_end() {
+async fn a_dropped_file_is_put_to_the_bucket_by_the_browser_and_seen_to_its_end(
+    #[values(On::Binary, On::Function)] on: On,
+) {
     let s3 = S3::start();
-    let server = Server::start(&s3.environment());
+    let server = Host::start(on, &s3.environment()).await;
     let browser = Browser::start().await;
     open_live(&browser, &server.url).await;
 
@@ -32,10 +37,13 @@ async fn a_dropped_file_is_put_to_the_bucket_by_the_browser_and_seen_to_its_end(
     browser.picture("bucket").await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_bucket_that_is_away_is_said_in_words_and_the_file_can_be_sent_again() {
+async fn a_bucket_that_is_away_is_said_in_words_and_the_file_can_be_sent_again(
+    #[values(On::Binary, On::Function)] on: On,
+) {
     let mut s3 = S3::start();
-    let server = Server::start(&s3.environment());
+    let server = Host::start(on, &s3.environment()).await;
     let browser = Browser::start().await;
     open_live(&browser, &server.url).await;
     s3.stop();

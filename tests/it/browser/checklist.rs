@@ -1,11 +1,12 @@
 //! The checklist of a case as it fills up.
 
 use chrono::{Days, Utc};
+use rstest::rstest;
 use thirtyfour::{By, Key};
 
 use crate::{
     browser::page::{choose_all, open_live, wait_for_cards, wait_for_done},
-    support::{Browser, Server, documents::pdf_of, tokens},
+    support::{Browser, Host, On, documents::pdf_of, tokens},
 };
 
 const COUNT: &str = "document.querySelector('[data-testid=checklist-count]').innerText";
@@ -51,9 +52,10 @@ async fn item(browser: &Browser, id: &str) -> (String, String) {
     (found.1.clone(), found.2.clone())
 }
 
+#[rstest]
 #[tokio::test]
-async fn it_says_what_is_missing_and_fills_up_as_documents_end() {
-    let server = Server::start(&[]);
+async fn it_says_what_is_missing_and_fills_up_as_documents_end(#[values(On::Binary, On::Function)] on: On) {
+    let server = Host::start(on, &[]).await;
     let browser = Browser::start().await;
     open_live(&browser, &server.url).await;
     assert_eq!(browser.run("return document.querySelector('#checklist').hidden").await, true);
@@ -86,9 +88,10 @@ async fn it_says_what_is_missing_and_fills_up_as_documents_end() {
     browser.picture("checklist-filling").await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn another_tab_and_another_visit_see_it_too() {
-    let server = Server::start(&[]);
+async fn another_tab_and_another_visit_see_it_too(#[values(On::Binary, On::Function)] on: On) {
+    let server = Host::start(on, &[]).await;
     let browser = Browser::start().await;
     open_live(&browser, &server.url).await;
     choose_case(&browser, "c1", "knee_replacement").await;
@@ -110,9 +113,10 @@ async fn another_tab_and_another_visit_see_it_too() {
     assert_eq!(browser.run(&format!("return {COUNT}")).await, "Case c1: 1 of 5 ready");
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_case_that_is_none_or_not_ones_own_is_said_in_words() {
-    let server = Server::start(&tokens::KEYS);
+async fn a_case_that_is_none_or_not_ones_own_is_said_in_words(#[values(On::Binary, On::Function)] on: On) {
+    let server = Host::start(on, &tokens::KEYS).await;
     let browser = Browser::start().await;
     let token = tokens::viewer(&["doc_progress:demo", "chat:c1"]);
     open_live(&browser, &format!("{}/#token={token}", server.url)).await;

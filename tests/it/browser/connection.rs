@@ -1,8 +1,10 @@
 //! What the page says of its connection, in each of its states.
 
+use rstest::rstest;
+
 use crate::{
     browser::page::{open_live, wait_for_connection},
-    support::{Browser, Cutter, Server, Viewer, tokens},
+    support::{Browser, Cutter, Host, On, Viewer, tokens},
 };
 
 const NOTICE: &str =
@@ -14,9 +16,10 @@ async fn text(browser: &Browser, expression: &str) -> String {
     browser.run(&format!("return {expression}")).await.as_str().unwrap_or_default().to_owned()
 }
 
+#[rstest]
 #[tokio::test]
-async fn heartbeats_are_shown_and_silence_is_said() {
-    let server = Server::start(&[]);
+async fn heartbeats_are_shown_and_silence_is_said(#[values(On::Binary, On::Function)] on: On) {
+    let server = Host::start(on, &[]).await;
     let cutter = Cutter::before(&server.url).await;
     let browser = Browser::start().await;
     open_live(&browser, &cutter.url).await;
@@ -36,9 +39,12 @@ async fn heartbeats_are_shown_and_silence_is_said() {
     browser.wait_until(&format!("!({NOTICE})")).await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_refusal_is_said_in_words_and_a_token_in_the_fragment_opens() {
-    let server = Server::start(&tokens::KEYS);
+async fn a_refusal_is_said_in_words_and_a_token_in_the_fragment_opens(
+    #[values(On::Binary, On::Function)] on: On,
+) {
+    let server = Host::start(on, &tokens::KEYS).await;
     let browser = Browser::start().await;
     browser.open(&server.url).await;
 
@@ -54,9 +60,10 @@ async fn a_refusal_is_said_in_words_and_a_token_in_the_fragment_opens() {
     assert_eq!(text(&browser, "location.hash").await, "", "it is taken out of sight");
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_server_that_is_full_is_waited_for() {
-    let server = Server::start(&[("MAX_STREAMS", "1")]);
+async fn a_server_that_is_full_is_waited_for(#[values(On::Binary, On::Function)] on: On) {
+    let server = Host::start_single(on, &[("MAX_STREAMS", "1")]).await;
     let first = Viewer::open(server.get("/api/v1/patients/other/documents/stream")).await;
     let browser = Browser::start().await;
     browser.open(&server.url).await;

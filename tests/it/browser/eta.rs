@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use rstest::rstest;
 use serde_json::json;
 
 use crate::{
     browser::page::{choose, open_live, wait_for_cards},
     support::{
-        Browser, Server,
+        Browser, Host, On, Site,
         analyzer::{Answer, AnswersInTurn},
         documents::{STAGES, confirm, emit, put, read_named},
     },
@@ -15,14 +16,15 @@ use crate::{
 
 const SHOWN: &str = "document.querySelector('.card .eta')?.innerText";
 
-async fn emit_with_eta(server: &Server, stage: &str, eta: serde_json::Value) {
+async fn emit_with_eta(server: &Site, stage: &str, eta: serde_json::Value) {
     let body = json!({ "patient_id": "demo", "document_id": "d1", "stage": stage, "eta_seconds": eta });
     assert_eq!(server.post("/api/v1/progress", &body).send().await.unwrap().status(), 202);
 }
 
+#[rstest]
 #[tokio::test]
-async fn it_is_shown_while_the_server_gives_it_and_counts_down() {
-    let server = Server::start(&[]);
+async fn it_is_shown_while_the_server_gives_it_and_counts_down(#[values(On::Binary, On::Function)] on: On) {
+    let server = Host::start(on, &[]).await;
     let browser = Browser::start().await;
     open_live(&browser, &server.url).await;
 
@@ -43,19 +45,20 @@ async fn it_is_shown_while_the_server_gives_it_and_counts_down() {
     assert_eq!(browser.run(&format!("return {SHOWN}")).await, "");
 }
 
+#[rstest]
 #[tokio::test]
-async fn the_server_tells_it_by_itself_from_the_documents_before() {
+async fn the_server_tells_it_by_itself_from_the_documents_before(#[values(On::Binary, On::Function)] on: On) {
     // As slow as in life: who reloads the page is told it too.
     let analyzer = AnswersInTurn::start(&[Answer::Late(Duration::from_secs(4))]).await;
-    let environment = [("ANALYZER_URL", analyzer.url.as_str())];
-    let server = Server::start(&environment);
+    let mut server = Host::start_to_return(on, &[("ANALYZER_URL", &analyzer.url)]).await;
     let before = (0..8).map(|_| async {
         let document = put(&server, "p1", "discharge_summary.pdf").await;
         confirm(&server, &document).await;
         read_named(&server, "p1", &document).await;
     });
     futures::future::join_all(before).await;
-    let server = Server::start_in(server.crash(), &environment);
+    server.crash();
+    server.start_again(&[]).await;
     let browser = Browser::start().await;
     open_live(&browser, &server.url).await;
 

@@ -1,6 +1,7 @@
 //! Connections cut, pages reloaded, servers restarted.
 
 use chrono::TimeDelta;
+use rstest::rstest;
 use serde_json::json;
 
 use crate::{
@@ -9,14 +10,15 @@ use crate::{
         step_times, steps, wait_for_cards, wait_for_connection, wait_for_done,
     },
     support::{
-        Browser, Cutter, Server,
+        Browser, Cutter, Host, On, Site,
         documents::{STAGES, emit},
     },
 };
 
+#[rstest]
 #[tokio::test]
-async fn a_cut_in_mid_stream_loses_no_event_and_shows_none_twice() {
-    let server = Server::start(&[]);
+async fn a_cut_in_mid_stream_loses_no_event_and_shows_none_twice(#[values(On::Binary, On::Function)] on: On) {
+    let server = Host::start(on, &[]).await;
     let cutter = Cutter::before(&server.url).await;
     let browser = Browser::start().await;
     open_live(&browser, &cutter.url).await;
@@ -43,9 +45,10 @@ async fn a_cut_in_mid_stream_loses_no_event_and_shows_none_twice() {
     assert_eq!(last_connected(&browser, "gap").await, "false");
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_reload_in_the_middle_keeps_the_steps_and_their_times() {
-    let server = Server::start(&[]);
+async fn a_reload_in_the_middle_keeps_the_steps_and_their_times(#[values(On::Binary, On::Function)] on: On) {
+    let server = Host::start(on, &[]).await;
     let browser = Browser::start().await;
     open_live(&browser, &server.url).await;
     emit_all(&server, &STAGES[..3]).await;
@@ -68,18 +71,18 @@ async fn a_reload_in_the_middle_keeps_the_steps_and_their_times() {
     assert_eq!(steps(&browser).await, first_done(6));
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_page_outlives_a_crash_of_the_server() {
-    let port = port_of_its_own().to_string();
-    let server = Server::start(&[("PORT", &port)]);
+async fn a_page_outlives_a_crash_of_the_server(#[values(On::Binary, On::Function)] on: On) {
+    let mut server = Host::start_to_return(on, &[]).await;
     let browser = Browser::start().await;
     open_live(&browser, &server.url).await;
     choose(&browser, "prescription.pdf").await;
     wait_for_cards(&browser, "complete", 1).await;
 
-    let folder = server.crash();
+    server.crash();
     wait_for_connection(&browser, "reconnecting").await;
-    let _server = Server::start_in(folder, &[("PORT", &port)]);
+    server.start_again(&[]).await;
     wait_for_connection(&browser, "live").await;
     choose(&browser, "referral_letter.pdf").await;
 
@@ -88,7 +91,7 @@ async fn a_page_outlives_a_crash_of_the_server() {
     assert_eq!(steps(&browser).await, first_done(6));
 }
 
-async fn emit_all(server: &Server, stages: &[&str]) -> Vec<String> {
+async fn emit_all(server: &Site, stages: &[&str]) -> Vec<String> {
     let mut sent = Vec::new();
     for stage in stages {
         let answer = emit(server, "demo", "d1", stage).await;
@@ -104,10 +107,4 @@ async fn last_connected(browser: &Browser, field: &str) -> String {
             .match(/"{field}":(\w+)/)[1]"#
     );
     browser.run(&script).await.as_str().unwrap().to_owned()
-}
-
-/// A free port below those the system gives away, so that nobody takes it while the server is down.
-pub(super) fn port_of_its_own() -> u16 {
-    let first = 20_000 + u16::try_from(std::process::id() % 10_000).unwrap();
-    (first..32_000).find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
 }

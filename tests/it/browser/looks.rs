@@ -1,5 +1,6 @@
 //! The page on other screens.
 
+use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::{
@@ -8,15 +9,16 @@ use crate::{
         page::{choose_all, drop_files, open_live, wait_for_cards},
     },
     support::{
-        Browser, Server,
+        Browser, Host, On, Site,
         analyzer::{Answer, AnswersInTurn},
         documents::{STAGES, fixture},
     },
 };
 
+#[rstest]
 #[tokio::test]
-async fn on_a_phone_nothing_is_wider_than_the_screen() {
-    let server = Server::start(&[]);
+async fn on_a_phone_nothing_is_wider_than_the_screen(#[values(On::Binary, On::Function)] on: On) {
+    let server = Host::start(on, &[]).await;
     let browser = Browser::start().await;
     browser.become_phone(360, 740).await;
     open_live(&browser, &server.url).await;
@@ -33,10 +35,13 @@ async fn on_a_phone_nothing_is_wider_than_the_screen() {
     browser.picture("phone-cards").await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn on_a_dark_phone_every_part_of_the_page_keeps_to_the_screen() {
+async fn on_a_dark_phone_every_part_of_the_page_keeps_to_the_screen(
+    #[values(On::Binary, On::Function)] on: On,
+) {
     let analyzer = AnswersInTurn::start(&[Answer::With(400, "no"), Answer::With(200, "{}")]).await;
-    let server = Server::start(&[("ANALYZER_URL", &analyzer.url)]);
+    let server = Host::start(on, &[("ANALYZER_URL", &analyzer.url)]).await;
     let browser = Browser::start().await;
     browser.become_phone(360, 740).await;
     browser.prefer("prefers-color-scheme", "dark").await;
@@ -60,9 +65,10 @@ async fn on_a_dark_phone_every_part_of_the_page_keeps_to_the_screen() {
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn on_a_dark_system_the_page_is_dark() {
-    let server = Server::start(&[]);
+async fn on_a_dark_system_the_page_is_dark(#[values(On::Binary, On::Function)] on: On) {
+    let server = Host::start(on, &[]).await;
     let browser = Browser::start().await;
     open_live(&browser, &server.url).await;
     let (ground, ink) = (light_of(&browser, "backgroundColor").await, light_of(&browser, "color").await);
@@ -80,9 +86,10 @@ async fn on_a_dark_system_the_page_is_dark() {
     browser.picture("dark-cards").await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn documents_in_all_their_states_stand_side_by_side() {
-    let server = Server::start(&[("HEARTBEAT_INTERVAL_MS", "500")]);
+async fn documents_in_all_their_states_stand_side_by_side(#[values(On::Binary, On::Function)] on: On) {
+    let server = Host::start(on, &[("HEARTBEAT_INTERVAL_MS", "500")]).await;
     let browser = Browser::start().await;
     browser.become_phone(1_040, 1_840).await;
     open_live(&browser, &server.url).await;
@@ -121,7 +128,7 @@ async fn documents_in_all_their_states_stand_side_by_side() {
     browser.picture("page-phone-cards").await;
 }
 
-async fn work_again(server: &Server, document: &Value, stage: &str, percent: u8, detail: Value) {
+async fn work_again(server: &Site, document: &Value, stage: &str, percent: u8, detail: Value) {
     let body = json!({
         "patient_id": "demo", "document_id": document, "attempt": 2, "stage": stage, "percent": percent,
         "detail": detail, "eta_seconds": [25, 40],

@@ -1,11 +1,12 @@
 //! A scan dropped on the page, with all of OCR behind it.
 
+use rstest::rstest;
 use serde_json::Value;
 use thirtyfour::By;
 
 use crate::{
     browser::page::{first_done, open_live, steps, wait_for_cards, wait_for_done},
-    support::{Browser, ocr::Ocr},
+    support::{Browser, On, ocr::Ocr},
 };
 
 /// Keeps every detail a card shows.
@@ -23,9 +24,12 @@ const DROP: &str = "
     document.getElementById('drop').dispatchEvent(
         new DragEvent('drop', { bubbles: true, cancelable: true, dataTransfer: transfer }));";
 
+#[rstest]
 #[tokio::test]
-async fn a_scan_dropped_on_the_page_shows_its_pages_and_ends_as_complete() {
-    let ocr = Ocr::start().await;
+async fn a_scan_dropped_on_the_page_shows_its_pages_and_ends_as_complete(
+    #[values(On::Binary, On::Function)] on: On,
+) {
+    let ocr = Ocr::start_on(on).await;
     let browser = Browser::start().await;
     open_live(&browser, &ocr.server.url).await;
     browser.run(KEEP_DETAILS).await;

@@ -2,19 +2,22 @@
 
 use std::collections::BTreeMap;
 
+use rstest::rstest;
 use serde_json::Value;
 
 use crate::support::{
-    Browser, Server, Viewer,
+    Browser, Host, On, Site, Viewer,
     documents::{STAGES, confirm, emit, put},
     tokens::KEYS,
 };
 
 const STREAM: &str = "/api/v1/patients/p1/documents/stream?follow=1";
 
+#[rstest]
 #[tokio::test]
-async fn a_running_session_shows_and_agrees_with_the_metrics() {
-    let server = Server::start(&[]);
+async fn a_running_session_shows_and_agrees_with_the_metrics(#[values(On::Binary, On::Function)] on: On) {
+    // The page shows what one process counts, and each time the process that answers.
+    let server = Host::start_single(on, &[]).await;
     let browser = Browser::start().await;
     browser.open(&format!("{}/ops", server.url)).await;
     browser.wait_until("!document.getElementById('board').hidden").await;
@@ -42,13 +45,12 @@ async fn a_running_session_shows_and_agrees_with_the_metrics() {
         .await;
 
     browser.wait_until("document.querySelectorAll('#plot-events path.line').length === 2").await;
-    assert!(
-        browser
-            .run("return document.getElementById('sources').innerText")
-            .await
-            .to_string()
-            .contains("memory")
-    );
+    let sources = browser.run("return document.getElementById('sources').innerText").await;
+    let transport = match on {
+        On::Binary => "memory",
+        On::Function => "redis",
+    };
+    assert!(sources.to_string().contains(transport), "{sources}");
     agrees(&browser, &server).await;
     browser.picture("ops-light").await;
     browser.prefer("prefers-color-scheme", "dark").await;
@@ -62,9 +64,10 @@ async fn a_running_session_shows_and_agrees_with_the_metrics() {
     assert_eq!(browser.complaints().await, Vec::<String>::new());
 }
 
+#[rstest]
 #[tokio::test]
-async fn with_keys_set_the_page_asks_for_one() {
-    let server = Server::start(&KEYS);
+async fn with_keys_set_the_page_asks_for_one(#[values(On::Binary, On::Function)] on: On) {
+    let server = Host::start(on, &KEYS).await;
     let browser = Browser::start().await;
     browser.open(&format!("{}/ops", server.url)).await;
     browser.wait_until("!document.getElementById('sign-in').hidden").await;
@@ -80,17 +83,17 @@ async fn with_keys_set_the_page_asks_for_one() {
     assert!(!browser.run("return document.documentElement.outerHTML").await.to_string().contains(KEYS[1].1));
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_server_that_goes_away_is_told_and_found_again() {
-    let server = Server::start(&[]);
+async fn a_server_that_goes_away_is_told_and_found_again(#[values(On::Binary, On::Function)] on: On) {
+    let mut server = Host::start_to_return(on, &[]).await;
     let browser = Browser::start().await;
     browser.open(&format!("{}/ops", server.url)).await;
     browser.wait_until("document.getElementById('state').dataset.state === 'live'").await;
-    let port = server.url.rsplit(':').next().unwrap().to_owned();
 
-    let folder = server.crash();
+    server.crash();
     browser.wait_until("document.getElementById('state').dataset.state === 'lost'").await;
-    let _again = Server::start_in(folder, &[("PORT", &port)]);
+    server.start_again(&[]).await;
 
     browser.wait_until("document.getElementById('state').dataset.state === 'live'").await;
 }
@@ -104,7 +107,7 @@ async fn give(browser: &Browser, key: &str) {
 }
 
 /// Compares what the page counts with what `/metrics` says, once both have come to rest.
-async fn agrees(browser: &Browser, server: &Server) {
+async fn agrees(browser: &Browser, server: &Site) {
     let script = "return Object.fromEntries([...document.querySelectorAll('[data-metric]')]
         .map(({ dataset }) => [dataset.metric, Number(dataset.value)]))";
     let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(45);

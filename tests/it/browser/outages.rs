@@ -1,5 +1,6 @@
 //! What a person sees while Redis is away, and with two instances behind the page.
 
+use rstest::rstest;
 use serde_json::json;
 
 use crate::{
@@ -8,24 +9,24 @@ use crate::{
         wait_for_done,
     },
     support::{
-        Browser, Database, Redis, RedisRest, Server,
+        Browser, Database, Host, On, Redis, RedisRest,
         documents::{STAGES, confirm, emit, put},
     },
 };
 
-fn instance(redis: &RedisRest, database: &str) -> Server {
-    Server::start(&[
-        ("UPSTASH_REDIS_REST_URL", &redis.url),
-        ("UPSTASH_REDIS_REST_TOKEN", "t"),
-        ("DATABASE_URL", database),
-    ])
+/// What makes a host use this Redis.
+fn over(redis: &RedisRest) -> [(&str, &str); 2] {
+    [("UPSTASH_REDIS_REST_URL", &redis.url), ("UPSTASH_REDIS_REST_TOKEN", "t")]
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_page_keeps_the_last_step_names_what_is_down_and_shows_the_outcome() {
+async fn a_page_keeps_the_last_step_names_what_is_down_and_shows_the_outcome(
+    #[values(On::Binary, On::Function)] on: On,
+) {
     let mut redis = Redis::start();
     let front = RedisRest::with_token(&redis, "t");
-    let server = instance(&front, "sqlite://data/tidings.db");
+    let server = Host::start(on, &over(&front)).await;
     let browser = Browser::start().await;
     open_live(&browser, &server.url).await;
     let document = put(&server, "demo", "lab_report.pdf").await;
@@ -54,12 +55,16 @@ async fn a_page_keeps_the_last_step_names_what_is_down_and_shows_the_outcome() {
     assert_eq!(steps(&browser).await, first_done(6));
 }
 
+#[rstest]
 #[tokio::test]
-async fn two_tabs_at_each_of_two_instances_all_see_every_step_once() {
+async fn two_tabs_at_each_of_two_instances_all_see_every_step_once(
+    #[values(On::Binary, On::Function)] on: On,
+) {
     let redis = Redis::start();
     let front = RedisRest::with_token(&redis, "t");
     let database = Database::new().await;
-    let instances = [instance(&front, &database.url), instance(&front, &database.url)];
+    let shared = [&over(&front)[..], &[("DATABASE_URL", &database.url)]].concat();
+    let instances = [Host::start(on, &shared).await, Host::start(on, &shared).await];
     let browser = Browser::start().await;
     let mut tabs = Vec::new();
     for server in instances.iter().chain(&instances) {

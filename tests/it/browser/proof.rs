@@ -1,9 +1,11 @@
 //! The button that cuts the connection, and what it proves.
 
+use rstest::rstest;
+
 use crate::{
     browser::page::{choose, kept, open_live, wait_for_cards, wait_for_connection},
     support::{
-        Browser, Server,
+        Browser, Host, On,
         documents::{STAGES, emit},
     },
 };
@@ -18,9 +20,10 @@ async fn cut(browser: &Browser) {
     wait_for_connection(browser, "reconnecting").await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_cut_shows_that_nothing_is_lost_and_nothing_doubled() {
-    let server = Server::start(&[("HEARTBEAT_INTERVAL_MS", "500")]);
+async fn a_cut_shows_that_nothing_is_lost_and_nothing_doubled(#[values(On::Binary, On::Function)] on: On) {
+    let server = Host::start(on, &[("HEARTBEAT_INTERVAL_MS", "500")]).await;
     // What was there before the page was opened is no loss.
     emit(&server, "demo", "d0", STAGES[0]).await;
     let browser = Browser::start().await;
@@ -42,9 +45,10 @@ async fn a_cut_shows_that_nothing_is_lost_and_nothing_doubled() {
     browser.picture("proof").await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_loss_and_a_doubling_would_be_seen() {
-    let server = Server::start(&[("HEARTBEAT_INTERVAL_MS", "500")]);
+async fn a_loss_and_a_doubling_would_be_seen(#[values(On::Binary, On::Function)] on: On) {
+    let server = Host::start(on, &[("HEARTBEAT_INTERVAL_MS", "500")]).await;
     let browser = Browser::start().await;
     open_live(&browser, &server.url).await;
     for stage in &STAGES[..3] {
@@ -63,9 +67,10 @@ async fn a_loss_and_a_doubling_would_be_seen() {
     assert_eq!(browser.run("return document.getElementById('proof').dataset.state").await, "bad");
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_tab_without_the_connection_can_cut_it_too() {
-    let server = Server::start(&[("HEARTBEAT_INTERVAL_MS", "500")]);
+async fn a_tab_without_the_connection_can_cut_it_too(#[values(On::Binary, On::Function)] on: On) {
+    let server = Host::start(on, &[("HEARTBEAT_INTERVAL_MS", "500")]).await;
     let browser = Browser::start().await;
     open_live(&browser, &server.url).await;
     let first = browser.driver.window().await.unwrap();

@@ -1,12 +1,13 @@
 //! Failed documents that are tried again in the page.
 
+use rstest::rstest;
 use serde_json::json;
 use thirtyfour::{By, Key};
 
 use crate::{
     browser::page::{choose, first_done, open_live, steps, wait_for_cards, wait_for_done},
     support::{
-        Browser, Server,
+        Browser, Host, On,
         analyzer::{Answer, AnswersInTurn},
     },
 };
@@ -15,15 +16,16 @@ const FILE: &str = "discharge_summary.pdf";
 const RETRY: &str = "document.querySelector('.card .retry')";
 
 /// A server whose analyzer refuses the first document it sees and takes every later one.
-async fn moody_server() -> (Server, AnswersInTurn) {
+async fn moody_server(on: On) -> (Host, AnswersInTurn) {
     let answers = [Answer::With(400, "no"), Answer::With(200, r#"{"document_type":"discharge_summary"}"#)];
     let analyzer = AnswersInTurn::start(&answers).await;
-    (Server::start(&[("ANALYZER_URL", &analyzer.url)]), analyzer)
+    (Host::start(on, &[("ANALYZER_URL", &analyzer.url)]).await, analyzer)
 }
 
+#[rstest]
 #[tokio::test]
-async fn it_begins_afresh_and_the_keyboard_stays_where_it_was() {
-    let (server, _analyzer) = moody_server().await;
+async fn it_begins_afresh_and_the_keyboard_stays_where_it_was(#[values(On::Binary, On::Function)] on: On) {
+    let (server, _analyzer) = moody_server(on).await;
     let browser = Browser::start().await;
     open_live(&browser, &server.url).await;
     choose(&browser, FILE).await;
@@ -56,29 +58,36 @@ async fn it_begins_afresh_and_the_keyboard_stays_where_it_was() {
     browser.picture("retry-complete").await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_refusal_is_said_in_words_and_the_button_stays() {
-    let (server, _analyzer) = moody_server().await;
+async fn a_refusal_is_said_in_words_and_the_button_stays(#[values(On::Binary, On::Function)] on: On) {
+    let (mut server, _analyzer) = moody_server(on).await;
     let browser = Browser::start().await;
     open_live(&browser, &server.url).await;
     choose(&browser, FILE).await;
     wait_for_cards(&browser, "failed", 1).await;
     browser.wait_until(&format!("{RETRY}.hidden === false")).await;
 
-    let _folder = server.crash();
+    server.crash();
     browser.run(&format!("{RETRY}.focus(); {RETRY}.click()")).await;
     browser.wait_until("document.querySelector('.card .problem').hidden === false").await;
 
     let words = browser.run("return document.querySelector('.card .problem').innerText").await;
-    assert_eq!(words, "The server could not be reached. Check the connection and try again.");
+    let expected = match on {
+        On::Binary => "The server could not be reached. Check the connection and try again.",
+        // The platform is still there, and has nothing to route to.
+        On::Function => "The server answered 502.",
+    };
+    assert_eq!(words, expected);
     assert_eq!(browser.run(&format!("return {RETRY}.hidden")).await, false);
     assert_eq!(browser.run(&format!("return document.activeElement === {RETRY}")).await, true);
     browser.picture("retry-refused").await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn what_another_attempt_cannot_help_is_not_offered_one() {
-    let server = Server::start(&[]);
+async fn what_another_attempt_cannot_help_is_not_offered_one(#[values(On::Binary, On::Function)] on: On) {
+    let server = Host::start(on, &[]).await;
     let browser = Browser::start().await;
     open_live(&browser, &server.url).await;
     choose(&browser, "encrypted.pdf").await;

@@ -1,19 +1,24 @@
 //! Documents chosen in the page.
 
+use rstest::rstest;
+
 use crate::{
     browser::page::{
         choose, drop_files, first_done, kept, open_live, stages_received, steps, wait_for_cards,
         wait_for_done,
     },
     support::{
-        Browser, Server,
+        Browser, Host, On,
         documents::{STAGES, fixture},
     },
 };
 
+#[rstest]
 #[tokio::test]
-async fn an_upload_is_seen_step_by_step_also_in_a_tab_that_did_not_upload() {
-    let server = Server::start(&[]);
+async fn an_upload_is_seen_step_by_step_also_in_a_tab_that_did_not_upload(
+    #[values(On::Binary, On::Function)] on: On,
+) {
+    let server = Host::start(on, &[]).await;
     let browser = Browser::start().await;
     open_live(&browser, &server.url).await;
     let uploading = browser.driver.window().await.unwrap();
@@ -38,9 +43,12 @@ async fn an_upload_is_seen_step_by_step_also_in_a_tab_that_did_not_upload() {
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn several_files_are_dropped_at_once_and_those_that_cannot_be_read_are_named() {
-    let server = Server::start(&[]);
+async fn several_files_are_dropped_at_once_and_those_that_cannot_be_read_are_named(
+    #[values(On::Binary, On::Function)] on: On,
+) {
+    let server = Host::start(on, &[]).await;
     let browser = Browser::start().await;
     open_live(&browser, &server.url).await;
     let files = ["lab_report.pdf", "mri_knee.pdf", "referral_letter.pdf"].map(|name| (name, fixture(name)));
@@ -58,9 +66,10 @@ async fn several_files_are_dropped_at_once_and_those_that_cannot_be_read_are_nam
     browser.picture("dropped").await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_file_on_its_way_shows_how_much_of_it_is_sent() {
-    let server = Server::start(&[]);
+async fn a_file_on_its_way_shows_how_much_of_it_is_sent(#[values(On::Binary, On::Function)] on: On) {
+    let server = Host::start(on, &[]).await;
     let browser = Browser::start().await;
     open_live(&browser, &server.url).await;
     browser.send_at_most(8 * 1_024).await;
@@ -78,9 +87,10 @@ async fn a_file_on_its_way_shows_how_much_of_it_is_sent() {
     browser.wait_until(&format!("{words}?.startsWith('The document is a picture without text')")).await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_document_that_cannot_be_read_says_why_in_words() {
-    let server = Server::start(&[]);
+async fn a_document_that_cannot_be_read_says_why_in_words(#[values(On::Binary, On::Function)] on: On) {
+    let server = Host::start(on, &[]).await;
     let browser = Browser::start().await;
     open_live(&browser, &server.url).await;
 
@@ -95,9 +105,10 @@ async fn a_document_that_cannot_be_read_says_why_in_words() {
     browser.picture("failed").await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_second_upload_on_the_same_page_is_seen_to_its_end() {
-    let server = Server::start(&[]);
+async fn a_second_upload_on_the_same_page_is_seen_to_its_end(#[values(On::Binary, On::Function)] on: On) {
+    let server = Host::start(on, &[]).await;
     let browser = Browser::start().await;
     open_live(&browser, &server.url).await;
     choose(&browser, "discharge_summary.pdf").await;
@@ -115,9 +126,12 @@ async fn a_second_upload_on_the_same_page_is_seen_to_its_end() {
     browser.picture("second-upload").await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn the_console_stays_empty_under_a_policy_that_allows_no_inline_code() {
-    let server = Server::start(&[]);
+async fn the_console_stays_empty_under_a_policy_that_allows_no_inline_code(
+    #[values(On::Binary, On::Function)] on: On,
+) {
+    let server = Host::start(on, &[]).await;
     let answer = server.get("/").send().await.unwrap();
     let policy = answer.headers()["content-security-policy"].to_str().unwrap().to_owned();
     assert!(policy.contains("default-src 'none'") && policy.contains("script-src 'self'"), "{policy}");

@@ -3,6 +3,7 @@
 use std::{
     io::{BufRead, BufReader},
     net::SocketAddr,
+    ops::Deref,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::OnceLock,
@@ -17,7 +18,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::{Queue, Server};
+use super::{Host, On, Queue, Server, Site};
 
 /// An address that is known before whoever will listen behind it.
 pub struct Relay {
@@ -79,8 +80,8 @@ impl OcrEnvironment {
 }
 
 /// The queue, the worker and a server; all end when dropped.
-pub struct Ocr {
-    pub server: Server,
+pub struct Ocr<S = Server> {
+    pub server: S,
     pub environment: OcrEnvironment,
     pub public: Relay,
     pub queue: Queue,
@@ -90,11 +91,24 @@ pub struct Ocr {
 impl Ocr {
     /// Starts all of it. The worker takes signed deliveries only.
     pub async fn start() -> Self {
+        Self::around(async |environment| Server::start(environment)).await
+    }
+}
+
+impl Ocr<Host> {
+    /// Starts all of it, with either of the two as its server.
+    pub async fn start_on(on: On) -> Self {
+        Self::around(async |environment| Host::start(on, environment).await).await
+    }
+}
+
+impl<S: Deref<Target = Site>> Ocr<S> {
+    async fn around(start: impl AsyncFnOnce(&[(&str, &str)]) -> S) -> Self {
         let (queue, public, worker_relay) = (Queue::start(), Relay::start().await, Relay::start().await);
         let worker = Worker::start(&worker_relay.url);
         worker_relay.lead_to(&worker.url);
         let environment = OcrEnvironment::new(&queue.url, &worker_relay.url, &public.url);
-        let server = Server::start(&environment.pairs());
+        let server = start(&environment.pairs()).await;
         public.lead_to(&server.url);
         Self { server, environment, public, queue, worker: (worker, worker_relay) }
     }

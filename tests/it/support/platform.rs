@@ -23,6 +23,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use futures::future::join_all;
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -32,7 +33,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::{net::TcpListener, task::JoinHandle};
 
-use super::{Database, Redis, RedisRest, S3, redis::free_port, tokens};
+use super::{Database, Redis, RedisRest, S3, Site, redis::free_port, tokens};
 
 /// How long a test waits for what has to come.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -54,26 +55,27 @@ impl Outside {
         Self { redis, front, database: Database::new().await, s3: S3::start() }
     }
 
-    /// The environment of a project on Vercel, with Redis at `redis_url`.
-    fn environment(&self, redis_url: &str, more: &[(&str, &str)]) -> Vec<(String, String)> {
+    /// The environment of a project on Vercel; `more` may replace parts of it.
+    fn environment(&self, more: &[(&str, &str)]) -> Environment {
         let fixed = [
             ("VERCEL", "1"),
-            ("UPSTASH_REDIS_REST_URL", redis_url),
+            ("UPSTASH_REDIS_REST_URL", &self.front.url),
             ("UPSTASH_REDIS_REST_TOKEN", "t"),
             ("DATABASE_URL", &self.database.url),
             ("AWS_REGION", "us-east-1"),
         ];
-        let all = fixed.into_iter().chain(self.s3.environment()).chain(tokens::KEYS);
-        let all = all.chain(more.iter().copied());
+        let all = fixed.into_iter().chain(self.s3.environment()).chain(more.iter().copied());
         all.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     }
 }
+
+type Environment = HashMap<String, String>;
 
 /// Routes requests to instances of the function; all of it ends when dropped.
 pub struct Platform {
     /// Where browsers find it.
     pub url: String,
-    environment: Vec<(String, String)>,
+    environment: Environment,
     router: Arc<Routing>,
     serving: JoinHandle<()>,
     http: reqwest::Client,
@@ -98,14 +100,27 @@ pub struct Instance {
 }
 
 impl Platform {
-    /// Starts one instance.
+    /// Starts one instance, which lets nobody in without a key or a token.
     pub async fn start(outside: &Outside, more: &[(&str, &str)]) -> Self {
-        Self::over(outside, &outside.front.url, more).await
+        let platform = Self::before_nobody(outside.environment(&tokens::keys_and(more))).await;
+        platform.scale_out(None).await;
+        platform
     }
 
     /// Starts one instance that finds Redis at another URL.
     pub async fn over(outside: &Outside, redis_url: &str, more: &[(&str, &str)]) -> Self {
-        let environment = outside.environment(redis_url, more);
+        Self::start(outside, &[&[("UPSTASH_REDIS_REST_URL", redis_url)], more].concat()).await
+    }
+
+    /// Starts instances that are open to everybody, unless `more` says otherwise.
+    pub async fn open(outside: &Outside, more: &[(&str, &str)], instances: usize) -> Self {
+        let settings = [&[("APP_ENV", "development")], more].concat();
+        let platform = Self::before_nobody(outside.environment(&settings)).await;
+        platform.scale_out_by(instances).await;
+        platform
+    }
+
+    async fn before_nobody(environment: Environment) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let router = Arc::new(Routing {
@@ -116,9 +131,24 @@ impl Platform {
         });
         let routes = Router::new().fallback(invoke).with_state(Arc::clone(&router));
         let serving = tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
-        let platform = Self { url, environment, router, serving, http: reqwest::Client::new() };
-        platform.scale_out(None).await;
-        platform
+        Self { url, environment, router, serving, http: reqwest::Client::new() }
+    }
+
+    /// Starts so many more instances.
+    pub async fn scale_out_by(&self, instances: usize) {
+        join_all((0..instances).map(|_| self.scale_out(None))).await;
+    }
+
+    /// Gives instances that are started from now on other settings.
+    pub fn change(&mut self, more: &[(&str, &str)]) {
+        self.environment.extend(more.iter().map(|(name, value)| ((*name).into(), (*value).into())));
+    }
+
+    /// Kills every instance; there is none to route to then.
+    pub fn crash(&self) {
+        for instance in lock(&self.router.instances).drain(..) {
+            instance.kill();
+        }
     }
 
     /// Starts another instance, with a limit of open files or without.
@@ -196,12 +226,12 @@ impl Routing {
 }
 
 impl Instance {
-    fn start(environment: &[(String, String)], descriptors: Option<u32>) -> Self {
+    fn start(environment: &Environment, descriptors: Option<u32>) -> Self {
         // Somebody else may take the port before the function does.
         (0..4).find_map(|_| Self::try_start(environment, descriptors)).expect("the function starts")
     }
 
-    fn try_start(environment: &[(String, String)], descriptors: Option<u32>) -> Option<Self> {
+    fn try_start(environment: &Environment, descriptors: Option<u32>) -> Option<Self> {
         let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
         let socket = folder.path().join("ipc");
         let listener = UnixListener::bind(&socket).unwrap();
@@ -212,7 +242,7 @@ impl Instance {
             .args(["-c", &format!("{limit}exec {}", env!("CARGO_BIN_EXE_tidings-function"))])
             .current_dir(folder.path())
             .env_clear()
-            .envs(environment.iter().map(|(name, value)| (name, value)))
+            .envs(environment)
             .env("VERCEL_DEV_PORT", port.to_string())
             .env("VERCEL_IPC_PATH", &socket)
             .stdout(Stdio::null())
@@ -262,20 +292,20 @@ impl Instance {
         }
     }
 
-    /// Reads one of its numbers.
+    /// Reads one of its numbers, over all labels.
     pub async fn metric(&self, name: &str) -> u64 {
-        let text = reqwest::get(format!("{}/metrics", self.url())).await.unwrap().text().await.unwrap();
-        let values = text.lines().filter_map(|line| {
-            let rest = line.strip_prefix(name).filter(|rest| rest.starts_with(['{', ' ']))?;
-            rest.rsplit_once(' ')?.1.parse::<u64>().ok()
-        });
-        // Over all its labels.
-        values.reduce(|sum, value| sum + value).unwrap_or_else(|| panic!("no {name} in {text}"))
+        Site::at(&self.url()).metric(name).await
     }
 
     /// What it has logged so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    fn kill(&self) {
+        let mut process = lock(&self.process);
+        let _ = process.kill();
+        let _ = process.wait();
     }
 
     /// Says that its time is over.
@@ -299,9 +329,7 @@ impl Instance {
 
 impl Drop for Instance {
     fn drop(&mut self) {
-        let mut process = lock(&self.process);
-        let _ = process.kill();
-        let _ = process.wait();
+        self.kill();
     }
 }
 

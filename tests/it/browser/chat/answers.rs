@@ -1,16 +1,19 @@
 //! Answers about the documents, token by token.
 
+use rstest::rstest;
+
 use super::{
     go_to, kept, open_talk, open_talk_in_tab, record_answer, recorded_answer, said, say, talk_proof, upload,
     wait_for_answers, wait_for_talk,
 };
-use crate::support::{Browser, Server};
+use crate::support::{Browser, Host, On};
 
 const QUESTION: &str = "What does my discharge summary say?";
 
+#[rstest]
 #[tokio::test]
-async fn an_answer_cut_in_the_middle_is_whole_in_both_tabs() {
-    let server = Server::start(&[("HEARTBEAT_INTERVAL_MS", "500")]);
+async fn an_answer_cut_in_the_middle_is_whole_in_both_tabs(#[values(On::Binary, On::Function)] on: On) {
+    let server = Host::start(on, &[("HEARTBEAT_INTERVAL_MS", "500")]).await;
     let browser = Browser::start().await;
     let first = open_talk(&browser, &server.url).await;
     upload(&browser).await;
@@ -39,9 +42,12 @@ async fn an_answer_cut_in_the_middle_is_whole_in_both_tabs() {
     assert!(kept[1].contains("discharge_summary.pdf, a discharge summary"), "{}", kept[1]);
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_page_opened_in_mid_answer_shows_what_was_said_and_goes_on() {
-    let server = Server::start(&[("HEARTBEAT_INTERVAL_MS", "500")]);
+async fn a_page_opened_in_mid_answer_shows_what_was_said_and_goes_on(
+    #[values(On::Binary, On::Function)] on: On,
+) {
+    let server = Host::start(on, &[("HEARTBEAT_INTERVAL_MS", "500")]).await;
     let browser = Browser::start().await;
     open_talk(&browser, &server.url).await;
     upload(&browser).await;
@@ -57,19 +63,21 @@ async fn a_page_opened_in_mid_answer_shows_what_was_said_and_goes_on() {
     assert_eq!((said(&browser).await, texts.last()), (kept.clone(), kept.last()));
 }
 
+#[rstest]
 #[tokio::test]
-async fn an_answer_whose_server_dies_is_not_shown_as_being_written_for_ever() {
-    let port = crate::browser::interruptions::port_of_its_own().to_string();
-    let server = Server::start(&[("PORT", &port)]);
+async fn an_answer_whose_server_dies_is_not_shown_as_being_written_for_ever(
+    #[values(On::Binary, On::Function)] on: On,
+) {
+    let mut server = Host::start_to_return(on, &[]).await;
     let browser = Browser::start().await;
     open_talk(&browser, &server.url).await;
     upload(&browser).await;
     say(&browser, QUESTION).await;
     wait_for_answers(&browser, "writing", 1).await;
 
-    let folder = server.crash();
+    server.crash();
     wait_for_talk(&browser, "reconnecting").await;
-    let server = Server::start_in(folder, &[("PORT", &port), ("STATUS_INTERVAL_MS", "300")]);
+    server.start_again(&[("STATUS_INTERVAL_MS", "300")]).await;
 
     wait_for_answers(&browser, "stored", 1).await;
     assert_eq!(said(&browser).await, kept(&server).await);

@@ -1,13 +1,18 @@
 //! The conversation on other screens.
 
+use rstest::rstest;
+
 use super::{open_talk, say, speak_as, upload, wait_for_answers, wait_for_message};
-use crate::support::{Browser, Server};
+use crate::support::{Browser, Host, On};
 
 const QUESTION: &str = "What medications do I take, and which values are out of range?";
 
+#[rstest]
 #[tokio::test]
-async fn a_conversation_with_an_answer_under_way_looks_right_everywhere() {
-    let server = Server::start(&[("HEARTBEAT_INTERVAL_MS", "500")]);
+async fn a_conversation_with_an_answer_under_way_looks_right_everywhere(
+    #[values(On::Binary, On::Function)] on: On,
+) {
+    let server = Host::start(on, &[("HEARTBEAT_INTERVAL_MS", "500")]).await;
     let browser = Browser::start().await;
     browser.become_phone(1_040, 1_100).await;
     open_talk(&browser, &server.url).await;

@@ -11,7 +11,7 @@ use thirtyfour::{By, Key, WindowHandle};
 
 use crate::{
     browser::page::{choose, wait_for_cards},
-    support::{Browser, Server},
+    support::{Browser, Site},
 };
 
 /// Opens the page and waits until its conversation is live.
@@ -121,7 +121,7 @@ pub async fn recorded_answer(browser: &Browser) -> Vec<String> {
 }
 
 /// The messages of the case as the server has them, without notices.
-pub async fn kept(server: &Server) -> Vec<String> {
+pub async fn kept(server: &Site) -> Vec<String> {
     let mut viewer = crate::support::Viewer::open(server.get("/api/v1/cases/demo/chat/stream")).await;
     let messages = viewer.until("connected").await.data["messages"].take();
     let said = messages.as_array().unwrap().iter().filter(|message| message["role"] != "system");

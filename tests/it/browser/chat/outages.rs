@@ -1,28 +1,36 @@
 //! Redis killed in mid-conversation.
 
+use rstest::rstest;
 use serde_json::json;
 
 use super::{
     go_to, kept, open_talk, open_talk_in_tab, said, say, upload, wait_for_answers, wait_for_message,
     wait_for_talk,
 };
-use crate::support::{Browser, Database, Redis, RedisRest, Server};
+use crate::support::{Browser, Database, Host, On, Redis, RedisRest, Site};
 
-async fn say_as_service(server: &Server, words: &str) {
+async fn say_as_service(server: &Site, words: &str) {
     let message = json!({ "content": words, "role": "agent" });
     assert_eq!(server.post("/api/v1/cases/demo/messages", &message).send().await.unwrap().status(), 201);
 }
 
+#[rstest]
 #[tokio::test]
-async fn with_redis_killed_every_stored_message_arrives_once_in_both_tabs() {
+async fn with_redis_killed_every_stored_message_arrives_once_in_both_tabs(
+    #[values(On::Binary, On::Function)] on: On,
+) {
     let (mut redis, database) = (Redis::start(), Database::new().await);
     let front = RedisRest::with_token(&redis, "t");
-    let server = Server::start(&[
-        ("UPSTASH_REDIS_REST_URL", &front.url),
-        ("UPSTASH_REDIS_REST_TOKEN", "t"),
-        ("DATABASE_URL", &database.url),
-        ("STATUS_INTERVAL_MS", "500"),
-    ]);
+    let server = Host::start(
+        on,
+        &[
+            ("UPSTASH_REDIS_REST_URL", &front.url),
+            ("UPSTASH_REDIS_REST_TOKEN", "t"),
+            ("DATABASE_URL", &database.url),
+            ("STATUS_INTERVAL_MS", "500"),
+        ],
+    )
+    .await;
     let browser = Browser::start().await;
     let first = open_talk(&browser, &server.url).await;
     upload(&browser).await;

@@ -1,5 +1,6 @@
 //! Two people in one conversation.
 
+use rstest::rstest;
 use serde_json::json;
 use thirtyfour::Key;
 
@@ -8,7 +9,7 @@ use super::{
     wait_for_answers, wait_for_message, wait_for_talk, write,
 };
 use crate::support::{
-    Browser, Server,
+    Browser, Host, On,
     tokens::{in_seconds, keys_and, sign},
 };
 
@@ -17,9 +18,10 @@ const RECORD_TYPING: &str = "window.typed = [];
     new MutationObserver(() => typed.push(document.getElementById('typing').textContent))
         .observe(document.getElementById('typing'), { childList: true })";
 
+#[rstest]
 #[tokio::test]
-async fn two_tabs_talk_and_see_each_other_come_and_type() {
-    let server = Server::start(&[]);
+async fn two_tabs_talk_and_see_each_other_come_and_type(#[values(On::Binary, On::Function)] on: On) {
+    let server = Host::start(on, &[]).await;
     let browser = Browser::start().await;
     let patient = open_talk(&browser, &server.url).await;
     browser.run(RECORD_TYPING).await;
@@ -50,9 +52,10 @@ async fn two_tabs_talk_and_see_each_other_come_and_type() {
     assert_eq!(kept(&server).await, ["Hello, how can I help?", "Is my <b>scan</b> enough?"]);
 }
 
+#[rstest]
 #[tokio::test]
-async fn what_is_said_while_the_connection_is_cut_comes_once() {
-    let server = Server::start(&[("HEARTBEAT_INTERVAL_MS", "500")]);
+async fn what_is_said_while_the_connection_is_cut_comes_once(#[values(On::Binary, On::Function)] on: On) {
+    let server = Host::start(on, &[("HEARTBEAT_INTERVAL_MS", "500")]).await;
     let browser = Browser::start().await;
     open_talk(&browser, &server.url).await;
     say(&browser, "one").await;
@@ -70,9 +73,10 @@ async fn what_is_said_while_the_connection_is_cut_comes_once() {
     assert_eq!(said(&browser).await, ["one", "two", "three"]);
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_message_shown_twice_would_be_seen() {
-    let server = Server::start(&[("HEARTBEAT_INTERVAL_MS", "500")]);
+async fn a_message_shown_twice_would_be_seen(#[values(On::Binary, On::Function)] on: On) {
+    let server = Host::start(on, &[("HEARTBEAT_INTERVAL_MS", "500")]).await;
     let browser = Browser::start().await;
     open_talk(&browser, &server.url).await;
     say(&browser, "one").await;
@@ -88,9 +92,12 @@ async fn a_message_shown_twice_would_be_seen() {
     assert_eq!(browser.run("return document.getElementById('chat-proof').dataset.state").await, "bad");
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_message_that_is_refused_stays_in_the_field_and_says_why() {
-    let server = Server::start(&keys_and(&[]));
+async fn a_message_that_is_refused_stays_in_the_field_and_says_why(
+    #[values(On::Binary, On::Function)] on: On,
+) {
+    let server = Host::start(on, &keys_and(&[])).await;
     let browser = Browser::start().await;
     let claims = json!({ "exp": in_seconds(3_600), "channels": ["doc_progress:demo"] });
     browser.open(&format!("{}/#token={}", server.url, sign(&claims))).await;
@@ -107,9 +114,12 @@ async fn a_message_that_is_refused_stays_in_the_field_and_says_why() {
     assert_eq!(browser.run("return document.getElementById('speaker-field').hidden").await, true);
 }
 
+#[rstest]
 #[tokio::test]
-async fn everything_is_reached_with_the_keyboard_and_answers_are_said_once() {
-    let server = Server::start(&[]);
+async fn everything_is_reached_with_the_keyboard_and_answers_are_said_once(
+    #[values(On::Binary, On::Function)] on: On,
+) {
+    let server = Host::start(on, &[]).await;
     let browser = Browser::start().await;
     browser.open(&server.url).await;
     assert_eq!(browser.run("return document.getElementById('conversation').checkVisibility()").await, false);

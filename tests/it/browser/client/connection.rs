@@ -1,17 +1,21 @@
 //! Connections that die, and answers that are no stream.
 
+use rstest::rstest;
 use serde_json::json;
 
 use super::{BEATS, emit_steps, follow, open_empty, received, wait_for_received, wait_for_state};
 use crate::support::{
-    Browser, Cutter, Server,
+    Browser, Cutter, Host, On,
     documents::{STAGES, emit},
     tokens::{KEYS, viewer},
 };
 
+#[rstest]
 #[tokio::test]
-async fn connections_that_die_without_a_word_are_noticed_and_replaced() {
-    let server = Server::start(&BEATS);
+async fn connections_that_die_without_a_word_are_noticed_and_replaced(
+    #[values(On::Binary, On::Function)] on: On,
+) {
+    let server = Host::start(on, &BEATS).await;
     let cutter = Cutter::before(&server.url).await;
     let browser = Browser::start().await;
     open_empty(&browser, &cutter.url).await;
@@ -34,9 +38,10 @@ async fn connections_that_die_without_a_word_are_noticed_and_replaced() {
     assert_eq!(browser.run("return reasons").await, json!(["done"]));
 }
 
+#[rstest]
 #[tokio::test]
-async fn every_cut_is_followed_by_the_rest_once_and_in_order() {
-    let server = Server::start(&BEATS);
+async fn every_cut_is_followed_by_the_rest_once_and_in_order(#[values(On::Binary, On::Function)] on: On) {
+    let server = Host::start(on, &BEATS).await;
     let cutter = Cutter::before(&server.url).await;
     let browser = Browser::start().await;
     open_empty(&browser, &cutter.url).await;
@@ -56,9 +61,10 @@ async fn every_cut_is_followed_by_the_rest_once_and_in_order() {
     assert_eq!(received(&browser).await, sent);
 }
 
+#[rstest]
 #[tokio::test]
-async fn the_page_itself_can_cut_and_comes_back_with_its_cursor() {
-    let server = Server::start(&BEATS);
+async fn the_page_itself_can_cut_and_comes_back_with_its_cursor(#[values(On::Binary, On::Function)] on: On) {
+    let server = Host::start(on, &BEATS).await;
     let browser = Browser::start().await;
     open_empty(&browser, &server.url).await;
     follow(&browser, &json!({})).await;
@@ -77,9 +83,10 @@ async fn the_page_itself_can_cut_and_comes_back_with_its_cursor() {
     assert_eq!(browser.run("return reasons").await, json!(["cut"]));
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_refusal_ends_the_stream_with_words_for_the_page() {
-    let server = Server::start(&KEYS);
+async fn a_refusal_ends_the_stream_with_words_for_the_page(#[values(On::Binary, On::Function)] on: On) {
+    let server = Host::start(on, &KEYS).await;
     let browser = Browser::start().await;
     open_empty(&browser, &server.url).await;
     let stranger = viewer(&["doc_progress:other"]);
@@ -98,9 +105,12 @@ async fn a_refusal_ends_the_stream_with_words_for_the_page() {
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn an_answer_that_is_no_stream_is_named_and_asked_for_again() {
-    let server = Server::start(&BEATS);
+async fn an_answer_that_is_no_stream_is_named_and_asked_for_again(
+    #[values(On::Binary, On::Function)] on: On,
+) {
+    let server = Host::start(on, &BEATS).await;
     let browser = Browser::start().await;
     open_empty(&browser, &server.url).await;
 
@@ -115,9 +125,10 @@ async fn an_answer_that_is_no_stream_is_named_and_asked_for_again() {
     wait_for_state(&browser, "live").await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_stream_that_is_over_is_not_asked_for_again() {
-    let server = Server::start(&BEATS);
+async fn a_stream_that_is_over_is_not_asked_for_again(#[values(On::Binary, On::Function)] on: On) {
+    let server = Host::start(on, &BEATS).await;
     let browser = Browser::start().await;
     open_empty(&browser, &server.url).await;
     follow(&browser, &json!({})).await;
@@ -135,9 +146,10 @@ async fn a_stream_that_is_over_is_not_asked_for_again() {
     assert_eq!(browser.run("return types").await, json!([]));
 }
 
+#[rstest]
 #[tokio::test]
-async fn documents_and_types_can_be_chosen() {
-    let server = Server::start(&BEATS);
+async fn documents_and_types_can_be_chosen(#[values(On::Binary, On::Function)] on: On) {
+    let server = Host::start(on, &BEATS).await;
     let browser = Browser::start().await;
     open_empty(&browser, &server.url).await;
     follow(&browser, &json!({ "documentIds": ["d1", "d2"], "events": ["progress"], "follow": true })).await;

@@ -1,9 +1,10 @@
 //! Other kinds than documents: a case's chat, and any other work.
 
+use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::{BEATS, open_empty};
-use crate::support::{Browser, Server};
+use crate::support::{Browser, Host, On, Site};
 
 /// Follows with a function of the module and keeps what comes, as `[type, data]`.
 async fn follow_with(browser: &Browser, function: &str, options: Value) {
@@ -22,13 +23,16 @@ async fn follow_with(browser: &Browser, function: &str, options: Value) {
     browser.wait_until("window.following?.state === 'live'").await;
 }
 
-async fn publish(server: &Server, path: &str, body: Value) {
+async fn publish(server: &Site, path: &str, body: Value) {
     assert!(server.post(path, &body).send().await.unwrap().status().is_success(), "{path} {body}");
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_chat_is_followed_over_a_cut_and_each_message_comes_once() {
-    let server = Server::start(&BEATS);
+async fn a_chat_is_followed_over_a_cut_and_each_message_comes_once(
+    #[values(On::Binary, On::Function)] on: On,
+) {
+    let server = Host::start(on, &BEATS).await;
     let browser = Browser::start().await;
     open_empty(&browser, &server.url).await;
     follow_with(&browser, "followChat", json!({ "caseId": "c1" })).await;
@@ -50,9 +54,10 @@ async fn a_chat_is_followed_over_a_cut_and_each_message_comes_once() {
     assert_eq!(browser.run("return following.state").await, "live", "a chat has no end");
 }
 
+#[rstest]
 #[tokio::test]
-async fn any_other_work_is_followed_by_its_own_types() {
-    let server = Server::start(&[BEATS[0], ("STREAM_KINDS", "transcode")]);
+async fn any_other_work_is_followed_by_its_own_types(#[values(On::Binary, On::Function)] on: On) {
+    let server = Host::start(on, &[BEATS[0], ("STREAM_KINDS", "transcode")]).await;
     let browser = Browser::start().await;
     open_empty(&browser, &server.url).await;
     let options = json!({ "kind": "transcode", "id": "job-7", "events": ["frame.done", "ended"] });

@@ -10,7 +10,7 @@ mod tokens;
 
 use serde_json::{Value, json};
 
-use crate::support::{Browser, Server, documents::emit};
+use crate::support::{Browser, Site, documents::emit};
 
 /// The server beats as often as the tests tell the client.
 pub const BEATS: [(&str, &str); 1] = [("HEARTBEAT_INTERVAL_MS", "500")];
@@ -65,7 +65,7 @@ pub async fn wait_for_received(browser: &Browser, count: usize) {
 }
 
 /// Emits steps of a document that never ends; gives their event ids.
-pub async fn emit_steps(server: &Server, count: usize) -> Vec<String> {
+pub async fn emit_steps(server: &Site, count: usize) -> Vec<String> {
     let mut sent = Vec::new();
     for _ in 0..count {
         let answer = emit(server, "demo", "d1", "ocr_started").await;

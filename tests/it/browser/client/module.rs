@@ -8,15 +8,17 @@ use std::{
 
 use flate2::{Compression, write::GzEncoder};
 use regex::Regex;
+use rstest::rstest;
 use tokio::process::Command;
 
-use crate::support::Server;
+use crate::support::{Host, On};
 
 const MOST_GZIPPED_BYTES: usize = 6_000;
 
+#[rstest]
 #[tokio::test]
-async fn it_takes_less_than_six_kilobytes_of_a_connection() {
-    let module = served("/tidings.js").await;
+async fn it_takes_less_than_six_kilobytes_of_a_connection(#[values(On::Binary, On::Function)] on: On) {
+    let module = served(on, "/tidings.js").await;
 
     let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
     gzip.write_all(module.as_bytes()).unwrap();
@@ -26,17 +28,18 @@ async fn it_takes_less_than_six_kilobytes_of_a_connection() {
     assert!(size > 1_000, "{size} bytes");
 }
 
+#[rstest]
 #[tokio::test]
-async fn it_offers_just_what_its_types_declare() {
+async fn it_offers_just_what_its_types_declare(#[values(On::Binary, On::Function)] on: On) {
     let folder = tempfile::tempdir().unwrap();
     let module = folder.path().join("tidings.mjs");
-    std::fs::write(&module, served("/tidings.js").await).unwrap();
+    std::fs::write(&module, served(on, "/tidings.js").await).unwrap();
     let list =
         format!("import('{}').then((module) => console.log(Object.keys(module).join()))", module.display());
 
     let names = run("node", &["-e", &list]).await;
 
-    let types = served("/tidings.d.ts").await;
+    let types = served(on, "/tidings.d.ts").await;
     let declared = Regex::new(r"(?m)^export (?:declare )?(?:function|const|class) (\w+)").unwrap();
     let declared: BTreeSet<_> = declared.captures_iter(&types).map(|found| found[1].to_owned()).collect();
     assert_eq!(names.trim().split(',').map(str::to_owned).collect::<BTreeSet<_>>(), declared);
@@ -60,8 +63,8 @@ async fn its_types_fit_the_module_and_the_page_of_somebody_else() {
     run("node", &[&compiler.display().to_string(), "--project", "."]).await;
 }
 
-async fn served(path: &str) -> String {
-    let server = Server::start(&[]);
+async fn served(on: On, path: &str) -> String {
+    let server = Host::start(on, &[]).await;
     let answer = server.get(path).send().await.unwrap();
     assert_eq!(answer.status(), 200);
     answer.text().await.unwrap()

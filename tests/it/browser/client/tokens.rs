@@ -1,10 +1,11 @@
 //! Tokens that end while a stream is followed.
 
+use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::{emit_steps, follow, open_empty, received, wait_for_received, wait_for_state};
 use crate::support::{
-    Browser, Server,
+    Browser, Host, On,
     tokens::{SECRET, claims, in_seconds, sign},
 };
 
@@ -13,13 +14,16 @@ fn lasting(seconds: i64) -> String {
 }
 
 /// Viewers need a token; services need no key.
-fn server() -> Server {
-    Server::start(&[("HEARTBEAT_INTERVAL_MS", "500"), ("AUTH_JWT_SECRET", SECRET)])
+async fn server(on: On) -> Host {
+    Host::start(on, &[("HEARTBEAT_INTERVAL_MS", "500"), ("AUTH_JWT_SECRET", SECRET)]).await
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_token_is_renewed_before_it_ends_and_the_stream_goes_on() {
-    let server = server();
+async fn a_token_is_renewed_before_it_ends_and_the_stream_goes_on(
+    #[values(On::Binary, On::Function)] on: On,
+) {
+    let server = server(on).await;
     let browser = Browser::start().await;
     open_empty(&browser, &server.url).await;
     // Streams end 10 s before the token does: it is renewed earlier.
@@ -42,9 +46,10 @@ async fn a_token_is_renewed_before_it_ends_and_the_stream_goes_on() {
     );
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_stream_that_ended_for_its_token_renews_it_and_goes_on() {
-    let server = server();
+async fn a_stream_that_ended_for_its_token_renews_it_and_goes_on(#[values(On::Binary, On::Function)] on: On) {
+    let server = server(on).await;
     let browser = Browser::start().await;
     open_empty(&browser, &server.url).await;
     // So short that the server ends the stream at once.
@@ -57,9 +62,12 @@ async fn a_stream_that_ended_for_its_token_renews_it_and_goes_on() {
     assert_eq!(received(&browser).await, sent);
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_token_that_has_ended_is_said_unless_the_page_gets_another() {
-    let server = server();
+async fn a_token_that_has_ended_is_said_unless_the_page_gets_another(
+    #[values(On::Binary, On::Function)] on: On,
+) {
+    let server = server(on).await;
     let browser = Browser::start().await;
     open_empty(&browser, &server.url).await;
 
