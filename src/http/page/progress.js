@@ -21,6 +21,7 @@ export function freshAttempt(attempt) {
     furthest: -1,
     furthestDone: false,
     failedStep: -1,
+    failedAt: null,
     detail: '',
     eta: null,
     reason: '',
@@ -45,7 +46,10 @@ export function applyProgress(card, event) {
   // An event replayed after the snapshot fills in its time and changes nothing else.
   if (index >= card.furthest) card.detail = event.detail ?? '';
   if (index >= card.furthest) takeEta(card, event);
-  if (status === 'failed') return fail(card, Math.max(index, card.furthest), reasonOf(event));
+  if (status === 'failed') {
+    card.failedAt = timeOf(event.timestamp);
+    return fail(card, Math.max(index, card.furthest), reasonOf(event));
+  }
   if (card.status === 'failed') {
     if (!goesOn) return;
     reopen(card);
@@ -57,6 +61,7 @@ export function applyProgress(card, event) {
 export function applyOutcome(card, entry) {
   if (!entersAttempt(card, entry)) return;
   noteStepTimes(card, entry.steps);
+  if (isFromBeforeFailure(card, entry)) return;
   raisePercent(card, entry.percent);
   if (entry.eta_seconds) takeEta(card, entry);
   const told = STEPS.findIndex(({ stage }) => stage === entry.stage);
@@ -84,6 +89,13 @@ export function stepState({ status, furthest, furthestDone, failedStep }, index)
   if (status === 'uploading') return index === 0 ? 'active' : 'waiting';
   if (index < furthest || (index === furthest && furthestDone)) return 'done';
   return index === furthest ? 'active' : 'waiting';
+}
+
+// The store may be read before it is told of what an event has told; how a document ends it says itself.
+function isFromBeforeFailure(card, { status, updated_at }) {
+  if (card.status !== 'failed' || status === 'failed' || status === 'complete') return false;
+  const movedAt = timeOf(updated_at);
+  return Boolean(movedAt && card.failedAt && movedAt <= card.failedAt);
 }
 
 function entersAttempt(card, event) {
@@ -136,6 +148,7 @@ function fail(card, step, reason) {
 
 function reopen(card) {
   card.failedStep = -1;
+  card.failedAt = null;
   card.reason = '';
   card.status = STEPS[Math.max(0, card.furthest)].status;
 }

@@ -1,6 +1,7 @@
 //! Documents chosen in the page.
 
 use rstest::rstest;
+use serde_json::json;
 
 use crate::{
     browser::page::{
@@ -8,7 +9,8 @@ use crate::{
         wait_for_done,
     },
     support::{
-        Browser, Host, On,
+        Browser, Gate, Host, On,
+        analyzer::{Answer, AnswersInTurn},
         documents::{STAGES, fixture},
     },
 };
@@ -82,9 +84,9 @@ async fn a_file_on_its_way_shows_how_much_of_it_is_sent(#[values(On::Binary, On:
     browser.picture("uploading").await;
     browser.send_at_most(-1).await;
 
-    // An older status may open the card once more, until the store says the same as the event.
-    let words = "document.querySelector('.card[data-status=failed] .failure')?.innerText";
-    browser.wait_until(&format!("{words}?.startsWith('The document is a picture without text')")).await;
+    wait_for_cards(&browser, "failed", 1).await;
+    let words = browser.run("return document.querySelector('.failure').innerText").await;
+    assert!(words.as_str().unwrap().starts_with("The document is a picture without text"), "{words}");
 }
 
 #[rstest]
@@ -103,6 +105,46 @@ async fn a_document_that_cannot_be_read_says_why_in_words(#[values(On::Binary, O
     let states: Vec<_> = steps(&browser).await.into_iter().map(|(_, state)| state).collect();
     assert_eq!(states, ["done", "failed", "waiting", "waiting", "waiting", "waiting"]);
     browser.picture("failed").await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_status_from_before_a_failure_does_not_take_it_back_and_the_outcome_does(
+    #[values(On::Binary, On::Function)] on: On,
+) {
+    let analyzer = AnswersInTurn::start(&[Answer::With(200, "{}")]).await;
+    let gate = Gate::before(&analyzer.url).await;
+    let mut calls = gate.step().await;
+    let server = Host::start(on, &[("ANALYZER_URL", &gate.url)]).await;
+    let browser = Browser::start().await;
+    open_live(&browser, &server.url).await;
+    choose(&browser, "discharge_summary.pdf").await;
+    let held = calls.recv().await.unwrap();
+    wait_for_cards(&browser, "analyzing", 1).await;
+
+    let document = browser.run("return document.querySelector('.card').dataset.documentId").await;
+    let failure = json!({
+        "patient_id": "demo", "document_id": document, "stage": "analysis_started", "status": "failed",
+    });
+    assert_eq!(server.post("/api/v1/progress", &failure).send().await.unwrap().status(), 202);
+    wait_for_cards(&browser, "failed", 1).await;
+    let watch = "window.others = [];
+        const card = document.querySelector('.card');
+        new MutationObserver(() => card.dataset.status === 'failed' || others.push(card.dataset.status))
+            .observe(card, { attributeFilter: ['data-status'] })";
+    browser.run(watch).await;
+    // The store still says what it said before: the connection comes back with a snapshot of it.
+    browser.run("document.getElementById('cut').click()").await;
+    browser.wait_until("document.querySelectorAll('#log [data-type=\"connected\"]').length === 2").await;
+    let told = "return document.querySelector('#log [data-type=\"connected\"]').textContent";
+    let told = browser.run(told).await;
+    let others = browser.run("return others").await;
+    held.go_on();
+    wait_for_cards(&browser, "complete", 1).await;
+
+    assert!(told.as_str().unwrap().contains(r#""status":"analyzing""#), "{told}");
+    assert_eq!(others, json!([]));
+    assert_eq!(browser.run("return document.querySelector('.card .failure').hidden").await, true);
 }
 
 #[rstest]
