@@ -19,7 +19,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'; connect-src 'self'";
 
 /// What the page is made of.
-const FILES: [BuiltIn; 23] = [
+const FILES: [BuiltIn; 24] = [
     ("page.css", STYLE, include_str!("page/page.css")),
     ("conversation.css", STYLE, include_str!("page/conversation.css")),
     ("page.js", SCRIPT, include_str!("page/page.js")),
@@ -31,6 +31,7 @@ const FILES: [BuiltIn; 23] = [
     ("compose.js", SCRIPT, include_str!("page/compose.js")),
     ("connection.js", SCRIPT, include_str!("page/connection.js")),
     ("conversation.js", SCRIPT, include_str!("page/conversation.js")),
+    ("cut_proof.js", SCRIPT, include_str!("page/cut_proof.js")),
     ("eta.js", SCRIPT, include_str!("page/eta.js")),
     ("list.js", SCRIPT, include_str!("page/list.js")),
     ("log.js", SCRIPT, include_str!("page/log.js")),

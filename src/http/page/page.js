@@ -102,7 +102,7 @@ function receiveDone({ documents = [] }) {
 
 function changeState(state, info) {
   showConnection(state, info);
-  if (state === 'live') proveAfterCut(followedPatient());
+  if (state === 'live') proveAfterCut();
   if (state === 'closed' && info.reason === 'refused') openWithUploadToken();
 }
 

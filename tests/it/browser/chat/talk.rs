@@ -94,6 +94,45 @@ async fn a_message_shown_twice_would_be_seen(#[values(On::Binary, On::Function)]
 
 #[rstest]
 #[tokio::test]
+async fn a_proof_under_way_goes_with_its_case_and_the_next_is_of_its_own(
+    #[values(On::Binary, On::Function)] on: On,
+) {
+    let server = Host::start(on, &[("HEARTBEAT_INTERVAL_MS", "2000")]).await;
+    let browser = Browser::start().await;
+    open_talk(&browser, &server.url).await;
+    say(&browser, "one").await;
+    wait_for_message(&browser, "one").await;
+    browser.run("document.getElementById('chat-cut').click()").await;
+    wait_for_talk(&browser, "reconnecting").await;
+    wait_for_talk(&browser, "live").await;
+
+    // It waits for the next heartbeat still.
+    let script = "window.proved = [];
+        const place = document.getElementById('chat-proof');
+        new MutationObserver(() => place.hidden || proved.push(place.textContent))
+            .observe(place, { childList: true, attributes: true });
+        const field = document.getElementById('case-id');
+        field.value = 'another'; field.dispatchEvent(new Event('change'));
+        window.beats = 0;
+        import('/tidings.js').then(({ followChat }) =>
+            followChat({ caseId: 'another', share: false, onHeartbeat: () => (beats += 1) }))";
+    browser.run(script).await;
+    wait_for_talk(&browser, "live").await;
+    // Every stream has had one of them by then.
+    browser.wait_until("beats >= 2").await;
+    assert_eq!(browser.run("return proved").await, json!([]));
+    say(&browser, "two").await;
+    wait_for_message(&browser, "two").await;
+    browser.run("document.getElementById('chat-cut').click()").await;
+    let words = talk_proof(&browser).await;
+
+    assert!(words.ends_with("0 messages since the cut: lost 0, doubled 0."), "{words}");
+    let proved = browser.run("return [...new Set(proved)].map((words) => words.slice(0, 7))").await;
+    assert_eq!(proved, json!(["Cut for", "Back af"]));
+}
+
+#[rstest]
+#[tokio::test]
 async fn a_message_that_is_refused_stays_in_the_field_and_says_why(
     #[values(On::Binary, On::Function)] on: On,
 ) {
