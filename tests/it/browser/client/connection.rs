@@ -3,7 +3,9 @@
 use rstest::rstest;
 use serde_json::json;
 
-use super::{BEATS, emit_steps, follow, open_empty, received, wait_for_received, wait_for_state};
+use super::{
+    BEATS, emit_steps, follow, follow_here, open_empty, received, wait_for_received, wait_for_state,
+};
 use crate::support::{
     Browser, Cutter, Host, On,
     documents::{STAGES, emit},
@@ -18,9 +20,7 @@ async fn connections_that_die_without_a_word_are_noticed_and_replaced(
     let server = Host::start(on, &BEATS).await;
     let cutter = Cutter::before(&server.url).await;
     let browser = Browser::start().await;
-    open_empty(&browser, &cutter.url).await;
-    follow(&browser, &json!({})).await;
-    wait_for_state(&browser, "live").await;
+    follow_here(&browser, &cutter.url, json!({})).await;
     let mut sent = vec![emit(&server, "demo", "d1", STAGES[0]).await["event_id"].clone()];
     wait_for_received(&browser, 1).await;
 
@@ -44,9 +44,7 @@ async fn every_cut_is_followed_by_the_rest_once_and_in_order(#[values(On::Binary
     let server = Host::start(on, &BEATS).await;
     let cutter = Cutter::before(&server.url).await;
     let browser = Browser::start().await;
-    open_empty(&browser, &cutter.url).await;
-    follow(&browser, &json!({})).await;
-    wait_for_state(&browser, "live").await;
+    follow_here(&browser, &cutter.url, json!({})).await;
 
     let mut sent = Vec::new();
     for _ in 0..3 {
@@ -66,9 +64,7 @@ async fn every_cut_is_followed_by_the_rest_once_and_in_order(#[values(On::Binary
 async fn the_page_itself_can_cut_and_comes_back_with_its_cursor(#[values(On::Binary, On::Function)] on: On) {
     let server = Host::start(on, &BEATS).await;
     let browser = Browser::start().await;
-    open_empty(&browser, &server.url).await;
-    follow(&browser, &json!({})).await;
-    wait_for_state(&browser, "live").await;
+    follow_here(&browser, &server.url, json!({})).await;
     let mut sent = emit_steps(&server, 2).await;
     wait_for_received(&browser, 2).await;
 
@@ -130,9 +126,7 @@ async fn an_answer_that_is_no_stream_is_named_and_asked_for_again(
 async fn a_stream_that_is_over_is_not_asked_for_again(#[values(On::Binary, On::Function)] on: On) {
     let server = Host::start(on, &BEATS).await;
     let browser = Browser::start().await;
-    open_empty(&browser, &server.url).await;
-    follow(&browser, &json!({})).await;
-    wait_for_state(&browser, "live").await;
+    follow_here(&browser, &server.url, json!({})).await;
     for stage in STAGES {
         emit(&server, "demo", "d1", stage).await;
     }
@@ -151,9 +145,12 @@ async fn a_stream_that_is_over_is_not_asked_for_again(#[values(On::Binary, On::F
 async fn documents_and_types_can_be_chosen(#[values(On::Binary, On::Function)] on: On) {
     let server = Host::start(on, &BEATS).await;
     let browser = Browser::start().await;
-    open_empty(&browser, &server.url).await;
-    follow(&browser, &json!({ "documentIds": ["d1", "d2"], "events": ["progress"], "follow": true })).await;
-    wait_for_state(&browser, "live").await;
+    follow_here(
+        &browser,
+        &server.url,
+        json!({ "documentIds": ["d1", "d2"], "events": ["progress"], "follow": true }),
+    )
+    .await;
 
     emit(&server, "demo", "d3", STAGES[1]).await;
     let mut sent = Vec::new();

@@ -9,6 +9,7 @@ mod sleep;
 mod tokens;
 
 use serde_json::{Value, json};
+use thirtyfour::WindowHandle;
 
 use crate::support::{Browser, Site, documents::emit};
 
@@ -49,6 +50,24 @@ pub async fn follow(browser: &Browser, options: &Value) {
         Value::Object(options)
     );
     browser.run(&script).await;
+}
+
+/// Opens such a document in this tab, and follows from it until that is live.
+pub async fn follow_here(browser: &Browser, url: &str, options: Value) {
+    open_empty(browser, url).await;
+    follow(browser, &options).await;
+    wait_for_state(browser, "live").await;
+}
+
+/// Opens an empty tab and goes on there.
+pub async fn new_tab(browser: &Browser) -> WindowHandle {
+    let tab = browser.driver.new_tab().await.unwrap();
+    go_to(browser, &tab).await;
+    tab
+}
+
+pub async fn go_to(browser: &Browser, tab: &WindowHandle) {
+    browser.driver.switch_to_window(tab.clone()).await.unwrap();
 }
 
 pub async fn wait_for_state(browser: &Browser, state: &str) {

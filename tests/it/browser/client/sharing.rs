@@ -6,7 +6,10 @@ use rstest::rstest;
 use serde_json::json;
 use thirtyfour::WindowHandle;
 
-use super::{BEATS, emit_steps, follow, open_empty, received, wait_for_received, wait_for_state};
+use super::{
+    BEATS, emit_steps, follow, follow_here, go_to, new_tab, open_empty, received, wait_for_received,
+    wait_for_state,
+};
 use crate::support::{
     Browser, Cutter, Host, On,
     documents::{STAGES, confirm, emit, put},
@@ -24,16 +27,9 @@ async fn follow_in_tabs(browser: &Browser, url: &str, count: usize) -> Vec<Windo
 }
 
 async fn follow_in_new_tab(browser: &Browser, url: &str) -> WindowHandle {
-    let tab = browser.driver.new_tab().await.unwrap();
-    browser.driver.switch_to_window(tab.clone()).await.unwrap();
-    open_empty(browser, url).await;
-    follow(browser, &json!({ "follow": true })).await;
-    wait_for_state(browser, "live").await;
+    let tab = new_tab(browser).await;
+    follow_here(browser, url, json!({ "follow": true })).await;
     tab
-}
-
-async fn go_to(browser: &Browser, tab: &WindowHandle) {
-    browser.driver.switch_to_window(tab.clone()).await.unwrap();
 }
 
 /// Which of the tabs have a connection.
@@ -228,8 +224,7 @@ async fn a_cursor_that_no_tab_knows_is_caught_up_with_over_a_stream_of_its_own(
     let mut sent = emit_steps(&server, 6).await;
     let browser = Browser::start().await;
     let leading = follow_in_new_tab(&browser, &server.url).await;
-    let tab = browser.driver.new_tab().await.unwrap();
-    go_to(&browser, &tab).await;
+    new_tab(&browser).await;
     open_empty(&browser, &server.url).await;
 
     follow(&browser, &json!({ "follow": true, "lastEventId": "earliest" })).await;
@@ -310,8 +305,7 @@ async fn a_tab_that_is_refused_leaves_the_lead_to_one_that_is_not(
     open_empty(&browser, &server.url).await;
     follow(&browser, &json!({})).await;
     wait_for_state(&browser, "closed").await;
-    let tab = browser.driver.new_tab().await.unwrap();
-    go_to(&browser, &tab).await;
+    new_tab(&browser).await;
     open_empty(&browser, &server.url).await;
 
     follow(&browser, &json!({ "token": viewer(&["doc_progress:demo"]) })).await;

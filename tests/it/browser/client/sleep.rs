@@ -2,33 +2,16 @@
 
 use rstest::rstest;
 use serde_json::json;
-use thirtyfour::WindowHandle;
 
-use super::{BEATS, emit_steps, follow, open_empty, received, wait_for_received, wait_for_state};
+use super::{BEATS, emit_steps, follow_here, go_to, new_tab, received, wait_for_received, wait_for_state};
 use crate::support::{Browser, Host, On};
-
-async fn follow_here(browser: &Browser, url: &str) {
-    open_empty(browser, url).await;
-    follow(browser, &json!({ "follow": true })).await;
-    wait_for_state(browser, "live").await;
-}
-
-async fn new_tab(browser: &Browser) -> WindowHandle {
-    let tab = browser.driver.new_tab().await.unwrap();
-    browser.driver.switch_to_window(tab.clone()).await.unwrap();
-    tab
-}
-
-async fn go_to(browser: &Browser, tab: &WindowHandle) {
-    browser.driver.switch_to_window(tab.clone()).await.unwrap();
-}
 
 #[rstest]
 #[tokio::test]
 async fn a_page_taken_back_from_the_cache_has_missed_nothing(#[values(On::Binary, On::Function)] on: On) {
     let server = Host::start(on, &BEATS).await;
     let browser = Browser::start().await;
-    follow_here(&browser, &server.url).await;
+    follow_here(&browser, &server.url, json!({ "follow": true })).await;
     let mut sent = emit_steps(&server, 3).await;
     wait_for_received(&browser, 3).await;
     browser.run("addEventListener('pageshow', ({ persisted }) => (window.wasKept = persisted))").await;
@@ -54,7 +37,7 @@ async fn a_page_taken_back_meets_another_tab_that_has_led_meanwhile(
 ) {
     let server = Host::start(on, &BEATS).await;
     let browser = Browser::start().await;
-    follow_here(&browser, &server.url).await;
+    follow_here(&browser, &server.url, json!({ "follow": true })).await;
     let first = browser.driver.window().await.unwrap();
     let mut sent = emit_steps(&server, 3).await;
     wait_for_received(&browser, 3).await;
@@ -62,7 +45,7 @@ async fn a_page_taken_back_meets_another_tab_that_has_led_meanwhile(
     browser.open(&format!("{}/healthz", server.url)).await;
     sent.extend(emit_steps(&server, 3).await);
     let second = new_tab(&browser).await;
-    follow_here(&browser, &server.url).await;
+    follow_here(&browser, &server.url, json!({ "follow": true })).await;
     assert_eq!(browser.run("return following.leads").await, true);
     sent.extend(emit_steps(&server, 2).await);
     wait_for_received(&browser, 2).await;
@@ -89,10 +72,10 @@ async fn a_page_taken_back_meets_another_tab_that_has_led_meanwhile(
 async fn a_frozen_leader_hands_over_and_comes_back_as_a_follower(#[values(On::Binary, On::Function)] on: On) {
     let server = Host::start(on, &BEATS).await;
     let browser = Browser::start().await;
-    follow_here(&browser, &server.url).await;
+    follow_here(&browser, &server.url, json!({ "follow": true })).await;
     let first = browser.driver.window().await.unwrap();
     let second = new_tab(&browser).await;
-    follow_here(&browser, &server.url).await;
+    follow_here(&browser, &server.url, json!({ "follow": true })).await;
     let mut sent = emit_steps(&server, 3).await;
 
     go_to(&browser, &first).await;
@@ -118,10 +101,10 @@ async fn a_frozen_leader_hands_over_and_comes_back_as_a_follower(#[values(On::Bi
 async fn the_lead_is_taken_from_a_tab_that_says_nothing_any_more(#[values(On::Binary, On::Function)] on: On) {
     let server = Host::start(on, &BEATS).await;
     let browser = Browser::start().await;
-    follow_here(&browser, &server.url).await;
+    follow_here(&browser, &server.url, json!({ "follow": true })).await;
     let first = browser.driver.window().await.unwrap();
     let second = new_tab(&browser).await;
-    follow_here(&browser, &server.url).await;
+    follow_here(&browser, &server.url, json!({ "follow": true })).await;
     let mut sent = emit_steps(&server, 3).await;
     wait_for_received(&browser, 3).await;
 
@@ -147,7 +130,7 @@ async fn the_lead_is_taken_from_a_tab_that_says_nothing_any_more(#[values(On::Bi
 async fn a_network_that_comes_back_is_used_at_once(#[values(On::Binary, On::Function)] on: On) {
     let server = Host::start(on, &[]).await;
     let browser = Browser::start().await;
-    follow_here(&browser, &server.url).await;
+    follow_here(&browser, &server.url, json!({ "follow": true })).await;
     browser.run("following.reconnect(3600_000)").await;
     let sent = emit_steps(&server, 2).await;
 
@@ -162,10 +145,10 @@ async fn a_network_that_comes_back_is_used_at_once(#[values(On::Binary, On::Func
 async fn tabs_outlive_a_restart_of_the_server(#[values(On::Binary, On::Function)] on: On) {
     let mut server = Host::start_to_return(on, &BEATS).await;
     let browser = Browser::start().await;
-    follow_here(&browser, &server.url).await;
+    follow_here(&browser, &server.url, json!({ "follow": true })).await;
     let first = browser.driver.window().await.unwrap();
     let second = new_tab(&browser).await;
-    follow_here(&browser, &server.url).await;
+    follow_here(&browser, &server.url, json!({ "follow": true })).await;
 
     server.crash();
     wait_for_state(&browser, "reconnecting").await;
