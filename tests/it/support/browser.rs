@@ -208,20 +208,35 @@ impl Drop for Guarded {
 
 /// Starts the driver on a port that it chooses itself, so that no two tests want the same.
 fn start_driver(folder: &Path) -> (Child, SocketAddr) {
+    // It wants one port of both families, and on a busy machine may end instead of taking another.
+    (0..8).find_map(|_| try_start_driver(folder)).expect("chromedriver starts")
+}
+
+fn try_start_driver(folder: &Path) -> Option<(Child, SocketAddr)> {
+    let log = folder.join("driver-log");
     let mut process = Command::new(program("chromedriver"))
         .arg("--port=0")
         .env("TMPDIR", folder)
         .process_group(0)
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
+        .stderr(fs::File::create(&log).unwrap())
         .spawn()
         .unwrap();
+    let mut said = Vec::new();
     let mut lines = BufReader::new(process.stdout.take().unwrap()).lines().map_while(Result::ok);
-    let port: Option<u16> =
-        lines.find_map(|line| line.strip_suffix('.')?.rsplit_once("on port ")?.1.parse().ok());
+    let port: Option<u16> = lines.by_ref().inspect(|line| said.push(line.clone())).find_map(port_named_in);
+    let Some(port) = port else {
+        end(&mut process);
+        eprintln!("chromedriver did not start: {said:?} {}", fs::read_to_string(log).unwrap_or_default());
+        return None;
+    };
     // Whoever stops reading a pipe blocks its writer.
     std::thread::spawn(move || lines.for_each(drop));
-    (process, ([127, 0, 0, 1], port.expect("chromedriver names its port")).into())
+    Some((process, ([127, 0, 0, 1], port).into()))
+}
+
+fn port_named_in(line: String) -> Option<u16> {
+    line.strip_suffix('.')?.rsplit_once("on port ")?.1.parse().ok()
 }
 
 /// Asks the driver to close the browser, which then tidies up after itself.
