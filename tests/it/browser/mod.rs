@@ -10,6 +10,10 @@
 //! | `client/module.rs`, its parts and its types | not run | nothing is asked of a server |
 //! | `ops.rs`, a running session | one instance | the page shows the counts of the process that answers |
 //! | `connection.rs`, a server that is full | one instance | each has its own limit |
+//! | `retry.rs`, a refusal | said as "answered 502" | the platform stays when its instances are gone |
+//! | `chat/client.rs`, `chat/talk.rs` | the message may come before pieces or notes sent before it | it has a second source, the store, and the first to tell it counts (ADR 0012) |
+//! | `client/sleep.rs`, another tab has led | that tab may see a little more | what lies in Redis and not yet in the log comes behind its snapshot |
+//! | `client/sharing.rs`, streams open | are waited for | a stream that was left is noticed by its next beats |
 //! | tests that kill the server | all instances are killed, and others started | what has to stay is outside of them |
 
 mod access;
