@@ -46,23 +46,26 @@ impl BareStream {
     /// One function, as each one that awaits another keeps what it hands on a second time.
     pub(super) async fn run(self, mut socket: TcpStream, _entered: Entered) {
         let Self { told: Told { mut viewer, held: _held }, head } = self;
+        // The head leaves with the first frames, which are there already.
         let mut frames = vec![head.into()];
-        let mut written = write_all(&socket, &frames).await;
-        while written.is_ok() {
-            written = match next_frames(&mut viewer, &socket, &mut frames).await {
-                Ok(true) => write_all(&socket, &frames).await,
-                Ok(false) => break,
-                Err(error) => Err(error),
-            };
-            if frames.capacity() > FRAMES_KEPT {
-                frames = Vec::new();
+        let told = loop {
+            match next_frames(&mut viewer, &socket, &mut frames).await {
+                Ok(true) => {}
+                Ok(false) => break Ok(()),
+                Err(error) => break Err(error),
             }
-        }
+            if let Err(error) = write_all(&socket, &frames).await {
+                break Err(error);
+            }
+            frames.clear();
+            frames.shrink_to(FRAMES_KEPT);
+        };
         drop(viewer);
-        if let Err(error) = written {
+        if let Err(error) = told {
             return tracing::debug!(%error, "a viewer is gone");
         }
-        let _ = write_all(&socket, &[Bytes::from_static(BODY_END)]).await;
+        frames.push(Bytes::from_static(BODY_END));
+        let _ = write_all(&socket, &frames).await;
         let _ = socket.shutdown().await;
     }
 }
@@ -78,9 +81,8 @@ fn head_of(answer: &Response) -> Vec<u8> {
     head
 }
 
-/// Waits for the next frame and puts it into `frames` with those that wait behind it; false at the end.
+/// Waits for the next frame and puts it behind `frames` with those that wait behind it; false at the end.
 async fn next_frames(viewer: &mut Viewer, socket: &TcpStream, frames: &mut Vec<Bytes>) -> io::Result<bool> {
-    frames.clear();
     let frame = tokio::select! {
         biased;
         frame = viewer.next() => frame,

@@ -93,6 +93,9 @@ impl Viewer {
 
     /// Gives a frame that need not be waited for, if there is one.
     pub fn next_pending(&mut self) -> Option<Frame> {
+        if self.feed.pending.is_empty() && !self.feed.has_ended {
+            self.take_replay();
+        }
         self.feed.pending.pop_front()
     }
 
