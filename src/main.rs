@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-/// Many tasks and buffers of a few sizes come and go: glibc's allocator takes a sixth longer for an event, and more
-/// memory for a stream (docs/adr/0023).
+/// Many tasks and buffers of a few sizes come and go: glibc's allocator takes more memory for a stream
+/// (docs/adr/0023).
 #[cfg(not(target_env = "msvc"))]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
