@@ -20,6 +20,16 @@ async fn joined(world: &World) -> (Subscription, Place) {
     (subscription, joined.place)
 }
 
+/// A viewer that has been told of one event; another one, behind it, gathers.
+async fn gathering(world: &World) -> (Subscription, Place) {
+    let (mut subscription, mut place) = joined(world).await;
+    world.emit("d1", Stage::UploadReceived).await;
+    read(&mut subscription, &mut place).await;
+    world.emit("d1", Stage::OcrStarted).await;
+    tokio::task::yield_now().await;
+    (subscription, place)
+}
+
 /// Reads as a viewer does: what there is when it is told to.
 async fn read(subscription: &mut Subscription, place: &mut Place) -> Vec<EventId> {
     loop {
@@ -66,11 +76,7 @@ async fn the_first_event_is_told_at_once_and_the_next_ones_together() {
 #[tokio::test(start_paused = true)]
 async fn who_has_to_know_reads_what_has_not_been_told_yet() {
     let world = World::new();
-    let (mut subscription, mut place) = joined(&world).await;
-    world.emit("d1", Stage::UploadReceived).await;
-    read(&mut subscription, &mut place).await;
-    world.emit("d1", Stage::OcrStarted).await;
-    tokio::task::yield_now().await;
+    let (mut subscription, mut place) = gathering(&world).await;
 
     assert!(subscription.has_unread(&mut place));
 
@@ -81,11 +87,7 @@ async fn who_has_to_know_reads_what_has_not_been_told_yet() {
 #[tokio::test(start_paused = true)]
 async fn a_topic_nobody_follows_any_more_is_not_told() {
     let world = World::new();
-    let (mut subscription, mut place) = joined(&world).await;
-    world.emit("d1", Stage::UploadReceived).await;
-    read(&mut subscription, &mut place).await;
-    world.emit("d1", Stage::OcrStarted).await;
-    tokio::task::yield_now().await;
+    let (subscription, _) = gathering(&world).await;
 
     drop(subscription);
     tokio::time::sleep(MOMENT * 2).await;

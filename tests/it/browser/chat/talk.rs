@@ -57,14 +57,20 @@ async fn two_tabs_talk_and_see_each_other_come_and_type(#[values(On::Binary, On:
     assert_eq!(kept(&server).await, ["Hello, how can I help?", "Is my <b>scan</b> enough?"]);
 }
 
-#[rstest]
-#[tokio::test]
-async fn what_is_said_while_the_connection_is_cut_comes_once(#[values(On::Binary, On::Function)] on: On) {
-    let server = Host::start(on, &[("HEARTBEAT_INTERVAL_MS", "500")]).await;
+/// A talk of one message, on a server that beats so often, in milliseconds.
+async fn begun_talk(on: On, heartbeat: &str) -> (Host, Browser) {
+    let server = Host::start(on, &[("HEARTBEAT_INTERVAL_MS", heartbeat)]).await;
     let browser = Browser::start().await;
     open_talk(&browser, &server.url).await;
     say(&browser, "one").await;
     wait_for_message(&browser, "one").await;
+    (server, browser)
+}
+
+#[rstest]
+#[tokio::test]
+async fn what_is_said_while_the_connection_is_cut_comes_once(#[values(On::Binary, On::Function)] on: On) {
+    let (server, browser) = begun_talk(on, "500").await;
 
     browser.run("document.getElementById('chat-cut').click()").await;
     wait_for_talk(&browser, "reconnecting").await;
@@ -81,11 +87,7 @@ async fn what_is_said_while_the_connection_is_cut_comes_once(#[values(On::Binary
 #[rstest]
 #[tokio::test]
 async fn a_message_shown_twice_would_be_seen(#[values(On::Binary, On::Function)] on: On) {
-    let server = Host::start(on, &[("HEARTBEAT_INTERVAL_MS", "500")]).await;
-    let browser = Browser::start().await;
-    open_talk(&browser, &server.url).await;
-    say(&browser, "one").await;
-    wait_for_message(&browser, "one").await;
+    let (_server, browser) = begun_talk(on, "500").await;
 
     // The page is made to show it once more.
     let twice = "const list = document.getElementById('messages'); list.append(list.lastElementChild.cloneNode(true))";
@@ -102,11 +104,7 @@ async fn a_message_shown_twice_would_be_seen(#[values(On::Binary, On::Function)]
 async fn a_proof_under_way_goes_with_its_case_and_the_next_is_of_its_own(
     #[values(On::Binary, On::Function)] on: On,
 ) {
-    let server = Host::start(on, &[("HEARTBEAT_INTERVAL_MS", "2000")]).await;
-    let browser = Browser::start().await;
-    open_talk(&browser, &server.url).await;
-    say(&browser, "one").await;
-    wait_for_message(&browser, "one").await;
+    let (_server, browser) = begun_talk(on, "2000").await;
     browser.run("document.getElementById('chat-cut').click()").await;
     wait_for_talk(&browser, "reconnecting").await;
     wait_for_talk(&browser, "live").await;
