@@ -100,7 +100,7 @@ pub(super) fn milliseconds_of(timestamp: Option<&str>) -> Option<u64> {
     time.timestamp_millis().try_into().ok()
 }
 
-/// Says whether JSON that holds `value` in an object is read back: it may lie 128 deep in all.
+/// Says whether JSON that holds `value` in an object is read back: [`MAX_DEPTH`] holds for all of it.
 pub(super) fn is_readable(value: &Value) -> bool {
     fn is_within(value: &Value, left: usize) -> bool {
         match value {
