@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::{
     Shared,
     frame::{Frame, ReconnectReason},
-    heartbeat::Pulse,
+    heartbeat::Beats,
     request::StreamRequest,
     sources::Sources,
 };
@@ -28,7 +28,7 @@ const BEFORE_EXPIRY: Duration = Duration::from_secs(10);
 pub(super) struct Feed {
     pub(super) request: StreamRequest,
     pub(super) subscription: Subscription,
-    pub(super) pulse: Pulse,
+    pub(super) beats: Beats,
     pub(super) sources: Sources,
     pub(super) pending: VecDeque<Frame>,
     /// What the viewer missed, up to the seam.
@@ -50,7 +50,7 @@ impl Feed {
     pub(super) fn open(shared: &Shared, request: StreamRequest, opened_at: Instant) -> Self {
         Self {
             subscription: shared.hub.subscribe(&request.channel),
-            pulse: shared.pulse.follow(),
+            beats: shared.pulse.follow(),
             sources: Sources::new(shared, request.channel.kind()),
             pending: VecDeque::from([Frame::Retry(RETRY)]),
             replay: VecDeque::new(),

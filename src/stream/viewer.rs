@@ -171,7 +171,7 @@ impl Viewer {
 
     /// Waits for all but events of the log, from what this viewer has seen on.
     fn anything_but_events(&self, expected: &Expected) -> impl Future<Output = Woken> + Send + use<> {
-        let (mut pulse, mut sources) = (self.feed.pulse.clone(), self.feed.sources.clone());
+        let (mut beats, mut sources) = (self.feed.beats.clone(), self.feed.sources.clone());
         let (news, read) = (self.subject.news(), self.subject.read_behind(expected.read_behind));
         let (ends_at, _) = self.feed.ends_at;
         let shared = Arc::clone(&self.shared);
@@ -179,7 +179,7 @@ impl Viewer {
             tokio::select! {
                 Some(_) = read => Woken::Read,
                 () = news => Woken::Change,
-                () = pulse.changed() => Woken::Change,
+                () = beats.changed() => Woken::Change,
                 () = sources.changed() => Woken::Change,
                 () = sleep_until(ends_at) => Woken::Change,
                 () = shared.shutdown.cancelled() => Woken::Change,
@@ -192,7 +192,7 @@ impl Viewer {
         if matches!(woken, Woken::Read) {
             self.subject.read_has_come();
         }
-        if let Some(beat) = self.feed.pulse.take() {
+        if let Some(beat) = self.feed.beats.take() {
             self.beat(beat);
         }
     }

@@ -41,11 +41,12 @@ async fn an_instance_that_lags_tells_nothing_twice() {
     moved.read_all().await;
     Broker::settle(&*world.broker, &World::channel()).await.unwrap();
     moved.read_for(Duration::from_secs(1)).await;
+    moved.told.retain(|told| told != "heartbeat");
     assert_eq!(moved.told, ["connected:resumed"]);
 
     world.emit("d1", Stage::AnalysisStarted).await;
     moved.read_all().await;
-    assert_eq!(moved.told, ["connected:resumed", "d1:analysis_started"]);
+    assert_eq!(moved.steps("d1"), ["analysis_started"]);
 }
 
 #[tokio::test(start_paused = true)]

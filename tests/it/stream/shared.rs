@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use futures::future::join_all;
 use tidings::{
     broker::{Emitter, EmitterLimits},
     event::{ProgressEvent, Stage},
@@ -41,12 +42,50 @@ async fn heartbeats_come_every_five_seconds_on_every_stream() {
         browser.open(&world).await;
     }
 
-    let (first, second) = browsers.split_at_mut(1);
-    tokio::join!(first[0].read_for(Duration::from_secs(61)), second[0].read_for(Duration::from_secs(61)),);
+    for minute in 1..=3 {
+        join_all(browsers.iter_mut().map(|browser| browser.read_for(Duration::from_secs(60)))).await;
 
-    for browser in &browsers {
-        assert_eq!(browser.count("heartbeat"), 12);
+        for browser in &browsers {
+            assert_eq!(browser.count("heartbeat"), 12 * minute);
+        }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn heartbeats_of_many_streams_are_spread_over_their_interval() {
+    let world = World::new();
+    let mut browsers: Vec<_> = (0..200).map(|_| Browser::new()).collect();
+    for browser in &mut browsers {
+        browser.open(&world).await;
+    }
+
+    let mut told = 0;
+    for tenth in 1..=10 {
+        join_all(browsers.iter_mut().map(|browser| browser.read_for(Duration::from_millis(500)))).await;
+        let beats = browsers.iter().map(|browser| browser.count("heartbeat")).sum::<usize>() - told;
+        told += beats;
+
+        assert!((18..=22).contains(&beats), "{beats} streams beat in the {tenth}. half of a second");
+    }
+
+    join_all(browsers.iter_mut().map(Browser::read_all)).await;
+    for browser in &browsers {
+        assert_eq!(browser.count("heartbeat"), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_was_held_up_does_not_make_up_for_missed_heartbeats() {
+    let world = World::new();
+    let mut browser = Browser::new();
+    browser.open(&world).await;
+
+    tokio::time::advance(Duration::from_secs(60)).await;
+    browser.read_all().await;
+    assert_eq!(browser.count("heartbeat"), 1);
+
+    browser.read_for(Duration::from_secs(60)).await;
+    assert_eq!(browser.count("heartbeat"), 13);
 }
 
 #[tokio::test(start_paused = true)]
