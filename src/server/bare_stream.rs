@@ -6,11 +6,12 @@
 use std::{
     future::poll_fn,
     io::{self, IoSlice, Write},
+    time::SystemTime,
 };
 
 use axum::response::Response;
 use bytes::Bytes;
-use chrono::Utc;
+use httpdate::fmt_http_date;
 use tokio::{io::AsyncWriteExt, net::TcpStream, time::timeout};
 
 use super::{connection::STALLED_AFTER, door::Entered};
@@ -26,6 +27,10 @@ const FRAMES_KEPT: usize = 4;
 /// What ends a line of the head, and what ends a body of chunks.
 const LINE_END: &[u8] = b"\r\n";
 const BODY_END: &[u8] = b"0\r\n\r\n";
+/// What ends a head whose body is chunks.
+const HEAD_END: &[u8] = b"connection: close\r\ntransfer-encoding: chunked\r\n\r\n";
+/// Room for a head, which is not asked for again and again then.
+const HEAD_BYTES: usize = 640;
 /// Bytes a client may send behind its request; an EventSource sends none.
 const MOST_IGNORED: usize = 16 << 10;
 
@@ -72,12 +77,15 @@ impl BareStream {
 
 /// Writes the head of an answer whose body is chunks, and whose connection ends with it.
 fn head_of(answer: &Response) -> Vec<u8> {
-    let mut head = format!("HTTP/1.1 {}\r\n", answer.status()).into_bytes();
+    let mut head = Vec::with_capacity(HEAD_BYTES);
+    let date = fmt_http_date(SystemTime::now());
+    let _ = write!(head, "HTTP/1.1 {}\r\ndate: {date}\r\n", answer.status());
     for (name, value) in answer.headers() {
-        head.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), LINE_END].concat());
+        for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), LINE_END] {
+            head.extend_from_slice(part);
+        }
     }
-    let date = Utc::now().format("%a, %d %b %Y %H:%M:%S GMT");
-    let _ = write!(head, "date: {date}\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n");
+    head.extend_from_slice(HEAD_END);
     head
 }
 
