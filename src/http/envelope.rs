@@ -1,11 +1,17 @@
 //! What every answer carries: the id of its request, and headers that keep browsers careful.
 
+use std::{
+    convert::Infallible,
+    task::{Context, Poll},
+};
+
 use axum::{
     extract::Request,
     http::{HeaderMap, HeaderName, HeaderValue, header},
-    middleware::Next,
     response::Response,
 };
+use futures::{FutureExt, TryFutureExt, future::BoxFuture};
+use tower::Service;
 
 use crate::event::Id;
 
@@ -27,11 +33,30 @@ const HEADERS: [(HeaderName, HeaderValue); 3] = [
 #[derive(Clone)]
 pub(super) struct RequestId(pub(super) Id);
 
-/// Names the request and puts the headers on its answer.
-pub(super) async fn seal(mut request: Request, next: Next) -> Response {
-    let id = given(request.headers()).unwrap_or_else(Id::random);
-    request.extensions_mut().insert(RequestId(id.clone()));
-    let mut answer = next.run(request).await;
+/// Names each request, and puts its name and the headers on the answer of what is behind it.
+#[derive(Clone)]
+pub(super) struct Sealed<S>(pub(super) S);
+
+impl<S, B> Service<Request> for Sealed<S>
+where
+    S: Service<Request, Response = Response<B>, Error = Infallible, Future: Send + 'static>,
+{
+    type Response = Response<B>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response<B>, Infallible>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.0.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request) -> Self::Future {
+        let id = given(request.headers()).unwrap_or_else(Id::random);
+        request.extensions_mut().insert(RequestId(id.clone()));
+        self.0.call(request).map_ok(move |answer| seal(answer, &id)).boxed()
+    }
+}
+
+fn seal<B>(mut answer: Response<B>, id: &Id) -> Response<B> {
     let headers = answer.headers_mut();
     headers.insert(REQUEST_ID, HeaderValue::from_str(id.as_str()).expect("ids are plain"));
     for (name, value) in HEADERS {

@@ -3,22 +3,16 @@
 //! Streams are answered as the contract wants it: 200, `reconnect`, `overloaded`. An EventSource gives up for good
 //! on a 429.
 
+use std::time::Duration;
+
 use axum::{
-    extract::{MatchedPath, Request, State},
+    extract::{MatchedPath, Request},
     http::Method,
-    middleware::Next,
     response::{IntoResponse, Response},
 };
 
-use super::{
-    Shared,
-    access::credential,
-    body::query_token,
-    problem::Problem,
-    sse::{self, OfferedStream},
-    stream, webhooks,
-};
-use crate::limits::Asker;
+use super::{Parts, access::credential, body::query_token, problem::Problem, sse, stream, webhooks};
+use crate::limits::{Asker, StreamPlace};
 
 /// What platforms ask every few seconds; a refusal there would take the process out of service.
 const PROBES: [&str; 2] = ["/healthz", "/readyz"];
@@ -30,31 +24,42 @@ pub(super) fn is_limited_by_status(route: &str) -> bool {
     ![&PROBES[..], &DELIVERIES, &stream::PATHS].concat().contains(&route)
 }
 
-/// Lets a request on, or answers it.
-pub(super) async fn admit(State(parts): State<Shared>, request: Request, next: Next) -> Response {
+/// Who has had enough.
+pub(super) enum Enough {
+    /// Whoever asks, for so long.
+    Requests(Duration),
+    /// Whoever wants a stream.
+    Streams,
+}
+
+/// Lets a request in, with the place that its stream takes.
+pub(super) fn admit(parts: &Parts, request: &Request) -> Result<Option<StreamPlace>, Enough> {
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str).unwrap_or_default();
     if PROBES.contains(&route) || DELIVERIES.contains(&route) || parts.access.is_service(request.headers()) {
-        return next.run(request).await;
+        return Ok(None);
     }
-    let is_stream = stream::PATHS.contains(&route) && request.method() == Method::GET;
-    let asker = asker(&parts, &request);
-    if let Err(wait) = parts.limits.take_request(asker) {
-        return if is_stream { later(&parts) } else { Problem::too_many_requests(wait).into_response() };
+    let asker = asker(parts, request);
+    let taken = parts.limits.take_request(asker);
+    if !stream::PATHS.contains(&route) || request.method() != Method::GET {
+        return taken.map(|()| None).map_err(Enough::Requests);
     }
-    if !is_stream {
-        return next.run(request).await;
+    let place = taken.ok().and_then(|()| parts.limits.take_stream(asker));
+    if place.is_none() {
+        parts.metrics.stream_declined("overloaded");
     }
-    match parts.limits.take_stream(asker) {
-        Some(place) => {
-            let answer = next.run(request).await;
-            OfferedStream::hold(&answer, place);
-            answer
+    place.map(Some).ok_or(Enough::Streams)
+}
+
+impl IntoResponse for Enough {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Requests(wait) => Problem::too_many_requests(wait).into_response(),
+            Self::Streams => sse::respond_later(),
         }
-        None => later(&parts),
     }
 }
 
-fn asker(parts: &Shared, request: &Request) -> Asker {
+fn asker(parts: &Parts, request: &Request) -> Asker {
     if !parts.limits.asks_who() {
         return Asker::default();
     }
@@ -65,9 +70,4 @@ fn asker(parts: &Shared, request: &Request) -> Asker {
         address: parts.limits.addresses().find(headers, request.extensions()),
         token: token.map(|token| parts.limits.name(&token)),
     }
-}
-
-fn later(parts: &Shared) -> Response {
-    parts.metrics.stream_declined("overloaded");
-    sse::respond_later()
 }

@@ -12,6 +12,7 @@ mod documents;
 mod envelope;
 mod events;
 mod file_links;
+mod gate;
 mod health;
 mod limits;
 mod messages;

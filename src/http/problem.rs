@@ -2,13 +2,11 @@
 
 use std::{borrow::Cow, time::Duration};
 
-use super::{Shared, openapi::Refusal};
+use super::{Parts, openapi::Refusal};
 use axum::{
     Json,
     body::Body,
-    extract::{Request, State},
     http::{HeaderValue, StatusCode, header},
-    middleware::Next,
     response::{IntoResponse, Response},
 };
 
@@ -140,8 +138,7 @@ impl IntoResponse for Problem {
 }
 
 /// Gives every refusal the same form, also those of the framework, and counts it.
-pub(super) async fn unify(State(parts): State<Shared>, request: Request, next: Next) -> Response {
-    let answer = next.run(request).await;
+pub(super) fn unify(parts: &Parts, answer: Response) -> Response {
     let status = answer.status();
     if !status.is_client_error() && !status.is_server_error() {
         return answer;

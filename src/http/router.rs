@@ -8,7 +8,6 @@ use axum::{
     Extension, Router,
     extract::{DefaultBodyLimit, MatchedPath, Request},
     http::StatusCode,
-    middleware,
 };
 use tower::ServiceBuilder;
 use tower_http::trace::TraceLayer;
@@ -18,8 +17,13 @@ use utoipa_axum::{
 };
 
 use super::{
-    Parts, body::MAX_JSON_BYTES, checklist, cors, documents, envelope, events, file_links, health, limits,
-    messages, openapi, operations, ops, page, problem, progress, progress_batch, stream, tokens, uploads,
+    Parts,
+    body::MAX_JSON_BYTES,
+    checklist, cors, documents,
+    envelope::{RequestId, Sealed},
+    events, file_links,
+    gate::Gate,
+    health, messages, openapi, operations, ops, page, progress, progress_batch, stream, tokens, uploads,
     webhooks,
 };
 
@@ -73,11 +77,13 @@ pub fn router(parts: Parts) -> Router {
     let (router, api) = openapi::described(routes).split_for_parts();
     // One stack: each layer that is added alone boxes every request once more.
     let layers = ServiceBuilder::new()
-        .layer(middleware::from_fn(envelope::seal))
+        .layer_fn(Sealed)
         .layer(TraceLayer::new_for_http().make_span_with(span))
         .layer(cors)
-        .layer(middleware::from_fn_with_state(Arc::clone(&parts), problem::unify))
-        .layer(middleware::from_fn_with_state(Arc::clone(&parts), limits::admit))
+        .layer_fn({
+            let parts = Arc::clone(&parts);
+            move |route| Gate { parts: Arc::clone(&parts), route }
+        })
         .layer(DefaultBodyLimit::max(MAX_JSON_BYTES))
         .layer(Extension(openapi::Written::of(api)));
     router.fallback(async || StatusCode::NOT_FOUND).layer(layers).with_state(parts)
@@ -86,6 +92,6 @@ pub fn router(parts: Parts) -> Router {
 /// Names a request by its route: paths hold ids, and queries hold tokens.
 fn span(request: &Request) -> tracing::Span {
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str);
-    let id = request.extensions().get::<envelope::RequestId>().map(|envelope::RequestId(id)| id.as_str());
+    let id = request.extensions().get::<RequestId>().map(|RequestId(id)| id.as_str());
     tracing::info_span!("request", method = %request.method(), route, id)
 }

@@ -41,12 +41,12 @@ impl OfferedStream {
         answer.extensions_mut().remove::<Self>()?.lock().take()
     }
 
-    /// Holds `place` for as long as the stream that an answer offers is told.
-    pub(super) fn hold(answer: &Response, place: StreamPlace) {
+    /// Holds `place`, if there is one, for as long as the stream that an answer offers is told.
+    pub(super) fn hold(answer: &Response, place: Option<StreamPlace>) {
         if let Some(offered) = answer.extensions().get::<Self>()
             && let Some(told) = offered.lock().as_mut()
         {
-            told.held = Some(place);
+            told.held = place;
         }
     }
 
