@@ -11,7 +11,7 @@ use std::{
 use axum::{
     body::Body,
     http::{HeaderValue, header},
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use bytes::{BufMut, Bytes, BytesMut};
 use futures::{Stream, stream};
@@ -24,6 +24,9 @@ use crate::{
     limits::StreamPlace,
     stream::{Frame, ReconnectReason, Viewer},
 };
+
+/// Room for the headers of a stream, with those that every answer carries and those for pages of other hosts.
+const MOST_HEADERS: usize = 12;
 
 /// A stream that an answer offers: whoever serves the answer may take it, and write it in place of the body.
 #[derive(Clone)]
@@ -81,12 +84,13 @@ pub(super) fn respond_later() -> Response {
 }
 
 pub(super) fn with_headers(body: Body) -> Response {
-    let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform")),
-        (header::HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
-    ];
-    (headers, body).into_response()
+    let mut answer = Response::new(body);
+    let headers = answer.headers_mut();
+    headers.reserve(MOST_HEADERS);
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
+    headers.insert(header::HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    answer
 }
 
 /// Writes one frame.

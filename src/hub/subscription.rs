@@ -70,7 +70,7 @@ pub struct Joined {
     /// Whether events behind the cursor are missing.
     pub is_gap: bool,
     /// Where everything stands at the seam, by the log.
-    pub state: LogState,
+    pub state: Arc<LogState>,
 }
 
 /// What a viewer reads next.
@@ -125,20 +125,20 @@ impl Subscription {
                 return Ok(joined);
             }
         }
-        Ok(self.joined_at_seam(&self.living_state(), true))
+        Ok(self.joined_at_seam(&mut self.living_state(), true))
     }
 
     /// Joins from the ring alone, if it can show all that is asked for.
     fn join_ring(&self, at: JoinAt) -> Option<Joined> {
-        let state = self.living_state();
+        let state = &mut *self.living_state();
         match at {
-            JoinAt::Newest => Some(self.joined_at_seam(&state, false)),
-            JoinAt::Unreadable => Some(self.joined_at_seam(&state, true)),
+            JoinAt::Newest => Some(self.joined_at_seam(state, false)),
+            JoinAt::Unreadable => Some(self.joined_at_seam(state, true)),
             JoinAt::Behind(cursor) if state.is_whole_since(cursor) => {
-                Some(joined_behind(&state, cursor, state.ring.behind(cursor)))
+                Some(joined_behind(state, cursor, state.ring.behind(cursor)))
             }
             JoinAt::Earliest if state.ring.left().is_none() => {
-                Some(joined_behind(&state, EventId::ZERO, state.ring.behind(EventId::ZERO)))
+                Some(joined_behind(state, EventId::ZERO, state.ring.behind(EventId::ZERO)))
             }
             JoinAt::Behind(_) | JoinAt::Earliest => None,
         }
@@ -150,18 +150,18 @@ impl Subscription {
             JoinAt::Behind(cursor) => cursor,
             _ => EventId::ZERO,
         };
-        let state = self.living_state();
+        let state = &mut *self.living_state();
         let read_to = read_to.min(state.newest());
         if state.ring.left().is_some_and(|left| left > read_to) {
             return None;
         }
-        let mut joined = joined_behind(&state, cursor, state.ring.behind(read_to.max(cursor)));
+        let mut joined = joined_behind(state, cursor, state.ring.behind(read_to.max(cursor)));
         let missed = events.into_iter().filter(|event| event.id > cursor && event.id <= read_to);
         joined.replay.splice(0..0, missed);
         Some(joined)
     }
 
-    fn joined_at_seam(&self, state: &TopicState, is_gap: bool) -> Joined {
+    fn joined_at_seam(&self, state: &mut TopicState, is_gap: bool) -> Joined {
         let position = state.position(self.hub.oldest_living(), self.hub.broker.empty_as_of());
         Joined { position, is_gap, ..joined_behind(state, EventId::ZERO, state.ring.end()) }
     }
@@ -205,7 +205,7 @@ impl Subscription {
 
     /// Gives where everything stands, by the log.
     #[must_use]
-    pub fn log_state(&self) -> LogState {
+    pub fn log_state(&self) -> Arc<LogState> {
         self.living_state().log_state()
     }
 
@@ -254,7 +254,7 @@ impl Subscription {
 }
 
 /// Takes the place behind the ring, with what it holds from the event numbered `first` on.
-fn joined_behind(state: &TopicState, cursor: EventId, first: u64) -> Joined {
+fn joined_behind(state: &mut TopicState, cursor: EventId, first: u64) -> Joined {
     Joined {
         place: Place { epoch: state.epoch, next: state.ring.end(), has_read_all: true },
         replay: state.ring.from(first, usize::MAX).unwrap_or_default(),

@@ -56,6 +56,8 @@ pub(super) struct TopicState {
     /// Since which second this process has followed the log without a hole.
     followed_since: u64,
     fold: ChannelFold,
+    /// What the fold says, for all who ask before it moves on.
+    log_state: Option<Arc<LogState>>,
     announced: Announced,
     /// The ring's end when they were told last.
     announced_end: u64,
@@ -102,6 +104,7 @@ impl Topic {
         let mut state = self.lock();
         state.ring.restart();
         state.fold = ChannelFold::of(&state.kind);
+        state.log_state = None;
         state.newest = history.position();
         state.followed_since = history.read_at;
         state.epoch += 1;
@@ -179,6 +182,7 @@ impl TopicState {
             ring: Ring::default(),
             newest: EventId::ZERO,
             followed_since: 0,
+            log_state: None,
             announced: Announced::Never,
             announced_end: 0,
         }
@@ -186,6 +190,7 @@ impl TopicState {
 
     fn take(&mut self, entry: &Entry, hub: &Shared, delivery: impl Fn(&Event) -> Option<Delivery>) {
         let limits = hub.settings.ring;
+        self.log_state = None;
         let event = fold(&mut self.fold, entry, &hub.metrics);
         let delivery = event.as_ref().and_then(delivery);
         self.ring.push(HubEvent::live(entry.id, event, delivery), limits.events, limits.bytes);
@@ -200,6 +205,7 @@ impl TopicState {
         if self.newest.seen_empty_at().is_none() && self.newest.milliseconds < oldest_living {
             self.ring.expire();
             self.fold = ChannelFold::of(&self.kind);
+            self.log_state = None;
         }
     }
 
@@ -228,8 +234,8 @@ impl TopicState {
         }
     }
 
-    pub(super) fn log_state(&self) -> LogState {
-        self.fold.state()
+    pub(super) fn log_state(&mut self) -> Arc<LogState> {
+        Arc::clone(self.log_state.get_or_insert_with(|| Arc::new(self.fold.state())))
     }
 }
 

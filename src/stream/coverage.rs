@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
 use crate::{
@@ -47,18 +47,18 @@ pub struct DocumentView {
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// When it last moved, RFC 3339.
-    pub updated_at: String,
-    /// When each stage was first told, RFC 3339, as far as the log reaches.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub steps: BTreeMap<Stage, String>,
+    /// When it last moved, in milliseconds since the Unix epoch; RFC 3339 as viewers read it.
+    #[serde(serialize_with = "write_time")]
+    #[schema(value_type = String)]
+    pub updated_at: u64,
+    /// When each stage was first told, as far as the log reaches, in the same form.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", serialize_with = "write_times")]
+    #[schema(value_type = BTreeMap<Stage, String>)]
+    pub steps: BTreeMap<Stage, u64>,
     /// How long it takes still: at least and at most, in seconds. Left out where nobody knows.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<u64>>, min_items = 2, max_items = 2)]
     pub eta_seconds: Option<[u64; 2]>,
-    /// The time of the last move in milliseconds since the Unix epoch.
-    #[serde(skip)]
-    pub moved_at: u64,
     /// Whether it is under way.
     #[serde(skip)]
     pub is_active: bool,
@@ -109,7 +109,7 @@ impl Coverage {
         let is_stored = |id: &Id| records.iter().any(|record| record.document_id == *id);
         let unstored = progress.iter().filter(|(id, _)| self.covers(Some(id)) && !is_stored(id));
         documents.extend(unstored.map(|(id, progress)| view_of_events(id, progress, now, limits)));
-        documents.sort_by_key(|document| std::cmp::Reverse(document.moved_at));
+        documents.sort_by_key(|document| std::cmp::Reverse(document.updated_at));
         CoverageView { documents }
     }
 }
@@ -140,7 +140,7 @@ impl CoverageView {
     /// Gives the newest move of all, 0 for none; it is only compared for equality.
     #[must_use]
     pub fn newest(&self) -> u64 {
-        self.documents.iter().map(|document| document.moved_at).max().unwrap_or(0)
+        self.documents.iter().map(|document| document.updated_at).max().unwrap_or(0)
     }
 
     /// Says whether every one of `named` is there and over.
@@ -182,10 +182,9 @@ fn view_of_record(
         percent: percent.unwrap_or(0),
         attempt: record.attempt,
         reason: record.reason.clone(),
-        updated_at: to_rfc3339(record.updated_at),
-        steps: by_events.map(steps_of).unwrap_or_default(),
+        updated_at: record.updated_at,
+        steps: by_events.map(|progress| progress.steps.clone()).unwrap_or_default(),
         eta_seconds: by_events.filter(|_| is_active).and_then(|progress| progress.eta?.left(now)),
-        moved_at: record.updated_at,
         is_active,
         is_told_by_status: true,
         is_end_logged,
@@ -210,10 +209,9 @@ fn view_of_events(
         percent: progress.percent,
         attempt: progress.attempt,
         reason: is_silent.then(|| "worker_silent".into()),
-        updated_at: to_rfc3339(moved_at),
-        steps: steps_of(progress),
+        updated_at: moved_at,
+        steps: progress.steps.clone(),
         eta_seconds: progress.eta.filter(|_| !status.is_terminal()).and_then(|eta| eta.left(now)),
-        moved_at,
         is_active: !status.is_terminal(),
         is_told_by_status: is_silent,
         is_end_logged: !is_silent,
@@ -221,8 +219,13 @@ fn view_of_events(
     }
 }
 
-fn steps_of(progress: &DocumentProgress) -> BTreeMap<Stage, String> {
-    progress.steps.iter().map(|(stage, at)| (*stage, to_rfc3339(*at))).collect()
+/// Times are written only where they are shown: a view is made far more often.
+fn write_time<S: Serializer>(milliseconds: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&to_rfc3339(*milliseconds))
+}
+
+fn write_times<S: Serializer>(steps: &BTreeMap<Stage, u64>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(steps.iter().map(|(stage, at)| (stage, to_rfc3339(*at))))
 }
 
 #[cfg(test)]

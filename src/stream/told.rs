@@ -4,7 +4,7 @@ use super::{
     coverage::{CoverageView, DocumentView},
     frame::DocumentUpdate,
 };
-use crate::{documents::DocumentStatus, event::Id};
+use crate::{clock::to_rfc3339, documents::DocumentStatus, event::Id};
 
 /// The statuses one viewer knows.
 #[derive(Default)]
@@ -43,6 +43,6 @@ fn update(document: &DocumentView) -> DocumentUpdate {
         status: document.status,
         reason: document.reason.clone(),
         attempt: document.attempt,
-        updated_at: document.updated_at.clone(),
+        updated_at: to_rfc3339(document.updated_at),
     }
 }

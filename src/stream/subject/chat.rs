@@ -31,9 +31,9 @@ impl Chat {
         Self { follow, told, at_hand, log: ChatState::default() }
     }
 
-    pub(super) fn arrive(&mut self, feed: &mut Feed, log: LogState) {
+    pub(super) fn arrive(&mut self, feed: &mut Feed, log: &LogState) {
         self.log = match log {
-            LogState::Chat(state) => state,
+            LogState::Chat(state) => state.clone(),
             LogState::Documents(_) | LogState::Other(_) => ChatState::default(),
         };
         feed.subscription.rest(self.log.answers.is_empty());

@@ -38,9 +38,9 @@ impl Subject {
     }
 
     /// Looks at where everything stands as the viewer comes in, before the events of `replay`.
-    pub(super) fn arrive(&mut self, feed: &mut Feed, log: LogState, replay: &[Arc<HubEvent>]) {
+    pub(super) fn arrive(&mut self, feed: &mut Feed, log: &LogState, replay: &[Arc<HubEvent>]) {
         match self {
-            Self::Documents(documents) => documents.arrive(feed, &log, replay),
+            Self::Documents(documents) => documents.arrive(feed, log, replay),
             Self::Chat(chat) => chat.arrive(feed, log),
             Self::Other(other) => other.arrive(log),
         }

@@ -12,9 +12,9 @@ pub(in crate::stream) struct Other {
 }
 
 impl Other {
-    pub(super) fn arrive(&mut self, log: LogState) {
+    pub(super) fn arrive(&mut self, log: &LogState) {
         self.newest = match log {
-            LogState::Other(newest) => newest,
+            LogState::Other(newest) => newest.clone(),
             LogState::Documents(_) | LogState::Chat(_) => Vec::new(),
         };
     }

@@ -39,7 +39,7 @@ impl Viewer {
     /// Keeps the viewer's place until the log can be read.
     fn begin_without_log(&mut self) -> bool {
         let nothing = ChannelFold::of(self.feed.request.channel.kind()).state();
-        self.subject.arrive(&mut self.feed, nothing, &[]);
+        self.subject.arrive(&mut self.feed, &nothing, &[]);
         if self.is_finished() {
             return false;
         }
@@ -89,7 +89,7 @@ impl Viewer {
     /// Takes the place behind the seam and what was missed before it.
     fn take_place(&mut self, joined: Joined) {
         self.feed.place = Some(joined.place);
-        self.subject.arrive(&mut self.feed, joined.state, &joined.replay);
+        self.subject.arrive(&mut self.feed, &joined.state, &joined.replay);
         self.feed.replay = joined.replay.into();
     }
 
