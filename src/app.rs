@@ -142,6 +142,14 @@ impl App {
         Ok(app)
     }
 
+    /// Puts a server together, unless `shutdown` comes first: a database may keep a start waiting.
+    pub(crate) async fn start_unless(
+        config: &Config,
+        shutdown: &CancellationToken,
+    ) -> anyhow::Result<Option<Self>> {
+        shutdown.run_until_cancelled(Self::start(config, shutdown.clone())).await.transpose()
+    }
+
     /// Gives the routes, to be served or merged into another router.
     pub fn router(&self) -> Router {
         self.router.clone()
@@ -257,8 +265,10 @@ impl Background {
 /// # Errors
 /// When the server cannot be put together.
 pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
-    let app = App::start(&config, shutdown.clone()).await?;
-    serve(app, listener, shutdown).await
+    match App::start_unless(&config, &shutdown).await? {
+        Some(app) => serve(app, listener, shutdown).await,
+        None => Ok(()),
+    }
 }
 
 /// Serves an app until `shutdown` is cancelled, then ends within five seconds.
@@ -266,7 +276,9 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
 /// # Errors
 /// When the documents under way cannot be read.
 pub async fn serve(app: App, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
-    app.resume().await?;
+    if let Some(resumed) = shutdown.run_until_cancelled(app.resume()).await {
+        resumed?;
+    }
     let door = Door::of(&app.limits, &app.metrics);
     server::serve(listener, app.router(), door, shutdown, DRAIN_WITHIN).await;
     app.finish().await;

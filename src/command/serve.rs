@@ -16,7 +16,7 @@ pub(super) async fn run(mut config: Config) -> anyhow::Result<ExitCode> {
     let listener = bind(address).with_context(|| format!("listen on {address} (HOST, PORT)"))?;
     let shutdown = CancellationToken::new();
     tokio::spawn(cancel_on_signal(shutdown.clone()));
-    let app = App::start(&config, shutdown.clone()).await?;
+    let Some(app) = App::start_unless(&config, &shutdown).await? else { return Ok(ExitCode::SUCCESS) };
     greet(&config, &app, listener.local_addr()?);
     tracing::info!(
         transport = config.broker.as_str(),

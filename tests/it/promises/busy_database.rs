@@ -1,9 +1,17 @@
 //! A database that is locked, broken or back again: nothing hangs and nothing is forgotten.
 
-use std::time::{Duration, Instant};
+use std::{
+    process::Stdio,
+    time::{Duration, Instant},
+};
 
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use serde_json::{Value, json};
 use sqlx::{Connection, SqliteConnection};
+use tokio::process::Command;
 
 use crate::support::{
     Server, Viewer,
@@ -69,6 +77,8 @@ async fn readiness_names_the_source_that_is_down_and_sees_it_return_without_view
 #[tokio::test]
 async fn a_locked_database_does_not_hold_up_the_way_down() {
     let mut server = Server::start(&[]);
+    // It has read the documents under way once it answers.
+    assert_eq!(ready(&server).await.0, 200);
     let mut database = connect(&server).await;
     run(&mut database, "BEGIN IMMEDIATE").await;
     let body =
@@ -79,4 +89,48 @@ async fn a_locked_database_does_not_hold_up_the_way_down() {
     server.terminate();
 
     assert!(server.ended(Duration::from_secs(5)).await.is_some_and(|status| status.success()));
+}
+
+#[tokio::test]
+async fn neither_does_one_that_was_locked_before_it_served() {
+    let server = Server::start(&[]);
+    assert_eq!(ready(&server).await.0, 200);
+    let mut database = connect(&server).await;
+    run(&mut database, "BEGIN IMMEDIATE").await;
+    let mut next = Server::start_in(server.crash(), &[]);
+
+    next.terminate();
+
+    // A writer waits for a lock for five seconds, and then the start fails.
+    assert!(
+        next.ended(Duration::from_secs(4)).await.is_some_and(|status| status.success()),
+        "{}",
+        next.log()
+    );
+}
+
+#[tokio::test]
+async fn nor_one_that_was_locked_before_it_had_its_tables() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("data")).unwrap();
+    let url = format!("sqlite://{}/data/tidings.db?mode=rwc", folder.path().display());
+    let mut database = SqliteConnection::connect(&url).await.unwrap();
+    run(&mut database, "PRAGMA journal_mode = WAL").await;
+    run(&mut database, "BEGIN IMMEDIATE").await;
+
+    let mut starting = Command::new(env!("CARGO_BIN_EXE_tidings"))
+        .current_dir(folder.path())
+        .env_clear()
+        .env("PORT", "0")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(starting.try_wait().unwrap().is_none(), "it waits for the database");
+    kill(Pid::from_raw(starting.id().unwrap().cast_signed()), Signal::SIGTERM).unwrap();
+
+    let ended = tokio::time::timeout(Duration::from_secs(4), starting.wait()).await;
+    assert!(ended.expect("it ends").unwrap().success());
 }
