@@ -32,6 +32,7 @@ use tower::ServiceExt;
 use super::{
     bare_stream::BareStream,
     door::{Door, Entered},
+    lingering::{WatchedBody, linger},
 };
 use crate::http::OfferedStream;
 
@@ -49,7 +50,7 @@ const MAX_BUFFER_BYTES: usize = 16 * 1_024;
 
 /// A socket that can be taken away from whoever reads and writes it.
 type LentSocket = Either<TcpStream, Empty>;
-type GuardedSocket = Pin<Box<TimeoutStream<LentSocket>>>;
+pub(super) type GuardedSocket = Pin<Box<TimeoutStream<LentSocket>>>;
 
 /// What one client asks over one socket.
 pub(super) struct Connection {
@@ -71,19 +72,34 @@ enum End {
     Parted(BareStream, TcpStream),
 }
 
+/// What hyper has come to.
+enum Progress {
+    /// No more requests are read.
+    Over(hyper::Result<()>),
+    /// The answer is a stream.
+    Streaming(BareStream),
+}
+
 /// What a connection has been asked.
 #[derive(Clone, Default)]
-struct Asked(Arc<Mutex<AskedState>>);
+pub(super) struct Asked(Arc<Mutex<AskedState>>);
 
 #[derive(Default)]
 struct AskedState {
     anything: bool,
+    /// Of the newest request's body not all was read.
+    left_unread: bool,
     stream: Option<BareStream>,
 }
 
 impl Asked {
     fn lock(&self) -> MutexGuard<'_, AskedState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Remembers that nobody wants the rest of the newest request.
+    pub(super) fn left_unread(&self) {
+        self.lock().left_unread = true;
     }
 }
 
@@ -115,18 +131,18 @@ impl Connection {
         // Boxed: it is over after seconds, and most connections live for minutes.
         let mut first_head = Some(Box::pin(sleep(FIRST_HEAD_WITHIN)));
         let mut is_going = false;
-        let stream = loop {
+        let progress = loop {
             let progress = poll_fn(|context| match Pin::new(&mut serving).poll(context) {
-                // What goes wrong here is the peer's affair: it left, or spoke no HTTP.
-                Poll::Ready(_) => Poll::Ready(None),
+                Poll::Ready(over) => Poll::Ready(Progress::Over(over)),
                 // An answer is made while the connection is polled, so none is missed here.
-                Poll::Pending => asked.lock().stream.take().map_or(Poll::Pending, |it| Poll::Ready(Some(it))),
+                Poll::Pending => asked
+                    .lock()
+                    .stream
+                    .take()
+                    .map_or(Poll::Pending, |it| Poll::Ready(Progress::Streaming(it))),
             });
             tokio::select! {
-                stream = progress => match stream {
-                    Some(stream) => break stream,
-                    None => return End::Usual,
-                },
+                progress = progress => break progress,
                 () = self.stop.cancelled(), if !is_going => {
                     is_going = true;
                     Pin::new(&mut serving).graceful_shutdown();
@@ -139,7 +155,18 @@ impl Connection {
                 }
             }
         };
-        match take_back(serving.into_parts().io.into_inner()) {
+        let guarded = serving.into_parts().io.into_inner();
+        let stream = match progress {
+            Progress::Streaming(stream) => stream,
+            Progress::Over(over) => {
+                if asked.lock().left_unread || over.is_err_and(|error| error.is_parse()) {
+                    // Boxed: most connections never come here.
+                    Box::pin(linger(guarded, &self.stop)).await;
+                }
+                return End::Usual;
+            }
+        };
+        match take_back(guarded) {
             LentSocket::Left(socket) => {
                 forget_waiters(&socket);
                 End::Parted(stream, socket)
@@ -182,10 +209,13 @@ async fn answer(
     asked: Asked,
     request: Request<Incoming>,
 ) -> Result<Response, Infallible> {
-    asked.lock().anything = true;
+    {
+        let mut asked = asked.lock();
+        (asked.anything, asked.left_unread) = (true, false);
+    }
     // Only HTTP/1.1 has chunks; the answer to HEAD has no body.
     let may_part = request.version() == Version::HTTP_11 && request.method() == Method::GET;
-    let mut request = request.map(Body::new);
+    let mut request = request.map(|body| Body::new(WatchedBody::new(body, asked.clone())));
     request.extensions_mut().insert(ConnectInfo(peer));
     let mut answer = router.oneshot(request).await?;
     if may_part && let Some(offered) = OfferedStream::take_from(&mut answer) {

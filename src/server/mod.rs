@@ -8,6 +8,7 @@
 mod bare_stream;
 mod connection;
 mod door;
+mod lingering;
 mod listener;
 
 use std::{sync::Arc, time::Duration};

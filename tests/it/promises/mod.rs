@@ -22,9 +22,11 @@ mod other_patients;
 mod outage;
 mod postgres_outage;
 mod producers;
+mod refused_bodies;
 mod responder;
 mod shutdown;
 mod silent_logs;
+
 mod slow_connections;
 mod spared_queries;
 mod stopped_midway;

@@ -23,8 +23,6 @@ pub struct Hostile {
     pub what: String,
     pub request: RequestBuilder,
     pub expected: u16,
-    /// The server may hang up while its body is still on the way.
-    pub is_large: bool,
 }
 
 /// Makes the next request of the family `number` belongs to.
@@ -49,7 +47,7 @@ pub fn next(server: &Server, random: &mut Rng, number: usize) -> Hostile {
 /// Makes a request with 10 MB of body.
 pub fn large(server: &Server, random: &mut Rng) -> Hostile {
     let body = Body::from(vec![b' '; LARGE]);
-    let mut large = if random.bool() {
+    if random.bool() {
         let route = pick(random, &JSON_ROUTES);
         let request = server.http.post(format!("{}{route}", server.url)).bearer_auth(SERVICE_KEY);
         hostile(route, request.header("Content-Type", "application/json").body(body), 413)
@@ -60,13 +58,11 @@ pub fn large(server: &Server, random: &mut Rng) -> Hostile {
         );
         let url = format!("/api/v1/uploads/d1/file?token={token}");
         hostile("a bad signature", server.put(&url, Vec::new()).body(body), 403)
-    };
-    large.is_large = true;
-    large
+    }
 }
 
 fn hostile(what: impl Into<String>, request: RequestBuilder, expected: u16) -> Hostile {
-    Hostile { what: what.into(), request, expected, is_large: false }
+    Hostile { what: what.into(), request, expected }
 }
 
 fn pick<T: Copy>(random: &mut Rng, from: &[T]) -> T {
