@@ -15,7 +15,7 @@ use axum::{
     Router,
     body::Body,
     extract::ConnectInfo,
-    http::{Method, Request, Version},
+    http::{HeaderValue, Method, Request, Version, header::CONNECTION},
     response::Response,
 };
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
@@ -32,7 +32,7 @@ use tower::ServiceExt;
 use super::{
     bare_stream::BareStream,
     door::{Door, Entered},
-    lingering::{WatchedBody, linger},
+    lingering::{Rest, WatchedBody, linger},
 };
 use crate::http::OfferedStream;
 
@@ -88,7 +88,7 @@ pub(super) struct Asked(Arc<Mutex<AskedState>>);
 struct AskedState {
     anything: bool,
     /// Of the newest request's body not all was read.
-    left_unread: bool,
+    left_unread: Option<Rest>,
     stream: Option<BareStream>,
 }
 
@@ -98,8 +98,8 @@ impl Asked {
     }
 
     /// Remembers that nobody wants the rest of the newest request.
-    pub(super) fn left_unread(&self) {
-        self.lock().left_unread = true;
+    pub(super) fn left_unread(&self, rest: Rest) {
+        self.lock().left_unread = Some(rest);
     }
 }
 
@@ -159,7 +159,7 @@ impl Connection {
         let stream = match progress {
             Progress::Streaming(stream) => stream,
             Progress::Over(over) => {
-                if asked.lock().left_unread || over.is_err_and(|error| error.is_parse()) {
+                if asked.lock().left_unread.is_some() || over.is_err_and(|error| error.is_parse()) {
                     // Boxed: most connections never come here.
                     Box::pin(linger(guarded, &self.stop)).await;
                 }
@@ -211,7 +211,7 @@ async fn answer(
 ) -> Result<Response, Infallible> {
     {
         let mut asked = asked.lock();
-        (asked.anything, asked.left_unread) = (true, false);
+        (asked.anything, asked.left_unread) = (true, None);
     }
     // Only HTTP/1.1 has chunks; the answer to HEAD has no body.
     let may_part = request.version() == Version::HTTP_11 && request.method() == Method::GET;
@@ -221,6 +221,9 @@ async fn answer(
     if may_part && let Some(offered) = OfferedStream::take_from(&mut answer) {
         asked.lock().stream = Some(BareStream::new(offered, &answer));
         std::future::pending::<()>().await;
+    }
+    if asked.lock().left_unread == Some(Rest::Long) {
+        answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     Ok(answer)
 }

@@ -27,6 +27,18 @@ const SILENT_AT_MOST: Duration = Duration::from_secs(5);
 /// How long it may go on while the server goes down.
 const LINGER_IN_HASTE: Duration = Duration::from_millis(500);
 
+/// Most bytes that are likely to have come with the head, as one read takes them.
+const COMES_ALONG: u64 = 8 << 10;
+
+/// What of a body was left unread.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rest {
+    /// So little that hyper reads past it, and the connection may be kept.
+    Short,
+    /// The connection ends with the answer, which has to say so.
+    Long,
+}
+
 /// A request's body that tells if it was not read to its end.
 pub(super) struct WatchedBody {
     body: Incoming,
@@ -66,7 +78,8 @@ impl Body for WatchedBody {
 impl Drop for WatchedBody {
     fn drop(&mut self) {
         if !self.is_over && !self.body.is_end_stream() {
-            self.asked.left_unread();
+            let is_short = self.body.size_hint().upper().is_some_and(|most| most <= COMES_ALONG);
+            self.asked.left_unread(if is_short { Rest::Short } else { Rest::Long });
         }
     }
 }

@@ -67,8 +67,26 @@ async fn a_client_that_sends_all_before_it_reads_is_told_why() {
                 read.expect("the connection is closed, not reset");
                 assert!(answer.starts_with(expected), "{bytes}: {answer:?}");
                 assert!(answer.contains("application/problem+json"), "{bytes}: {answer:?}");
+                assert!(answer.contains("\r\nconnection: close\r\n"), "{bytes}: {answer:?}");
             }
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_short_one_that_is_refused_does_not_cost_the_connection() {
+    let server = Server::start(&KEYS);
+    let mut connection = TcpStream::connect(server.url.trim_start_matches("http://")).await.unwrap();
+    let (request, expected) = FILE;
+    let whole = format!("{request} HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello");
+
+    for _ in 0..TRIES {
+        connection.write_all(whole.as_bytes()).await.unwrap();
+        let mut answer = vec![0; 2_000];
+        let read = timeout(SOON, connection.read(&mut answer)).await.expect("an answer").unwrap();
+
+        let answer = String::from_utf8_lossy(&answer[..read]);
+        assert!(answer.starts_with(expected) && !answer.contains("connection: close"), "{answer:?}");
     }
 }
 
