@@ -10,7 +10,7 @@ use std::{
 
 use tokio::{
     sync::mpsc,
-    time::{Instant, sleep},
+    time::{Instant, sleep, sleep_until},
 };
 
 use super::{
@@ -126,17 +126,20 @@ impl Poller {
     }
 
     /// A tick: looks at the channels whose time has come, then waits for the next.
+    ///
+    /// Ticks are counted from their beginning: a look over many channels, or at a Redis far away, takes time.
     async fn look_at_due(&mut self, watch: &WatchedChannels) -> Result<(), RedisError> {
         let settings = self.shared.settings;
-        let looks_at_all = self.looked_at_all.elapsed() >= settings.idle_poll_interval;
+        let begun = Instant::now();
+        let looks_at_all = begun - self.looked_at_all >= settings.idle_poll_interval;
         if looks_at_all {
-            self.looked_at_all = Instant::now();
+            self.looked_at_all = begun;
         }
         let due = watch.cursors(|_, watched| looks_at_all || !watched.is_quiet());
         self.look(watch, &due).await?;
         let Ears { standing, wakes, .. } = &mut self.ears;
         tokio::select! {
-            () = sleep(settings.poll_interval) => Ok(()),
+            () = sleep_until(begun + settings.poll_interval) => Ok(()),
             () = changed(standing) => Ok(()),
             heard = wakes.recv() => self.answer(watch, heard).await,
         }

@@ -21,7 +21,10 @@ use tokio::time::timeout;
 
 use super::suite::{Backend, channel, numbers, publication, publish, run_all, told};
 
-use crate::support::redis::{Redis, RedisRest as Front};
+use crate::support::{
+    gate::{Gate, Mood},
+    redis::{Redis, RedisRest as Front},
+};
 
 /// How long a tick, a drain and a read may take on a busy machine.
 const SOON: Duration = Duration::from_secs(5);
@@ -250,6 +253,25 @@ async fn an_idle_process_costs_few_commands_however_many_channels_it_watches() {
         assert!(commands <= 7 * 6, "{count} channels: {commands} commands in 6 s");
         assert!(commands >= 6, "{count} channels: {commands} commands in 6 s");
     }
+}
+
+#[tokio::test]
+async fn a_redis_far_away_is_looked_at_as_often_as_one_nearby() {
+    let database = Database::empty().await;
+    let gate = Gate::before(&database.front_url()).await;
+    gate.be(Mood::Slow(Duration::from_millis(200)));
+    let redis = RedisRest::new(gate.url.parse().unwrap(), SecretString::from("t"), Arc::<Metrics>::default());
+    let (metrics, settings) = (Arc::<Metrics>::default(), UpstashSettings::default());
+    let watch = UpstashBroker::new(redis, Clock::System, metrics, settings).watch();
+    watch.add(&channel("p1"), EventId::ZERO);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+
+    let before = gate.calls();
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    let looks = gate.calls() - before;
+
+    // One every 300 ms, not one every 300 ms and the 200 that it takes: that would be 12.
+    assert!((16..=21).contains(&looks), "{looks} looks in 6 s");
 }
 
 #[tokio::test]
