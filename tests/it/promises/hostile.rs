@@ -5,10 +5,7 @@ mod requests;
 use futures::{StreamExt, future::ready, stream};
 use reqwest::{Response, header::CONTENT_TYPE};
 use serde_json::{Value, json};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use self::requests::Hostile;
 use crate::support::{
@@ -104,7 +101,10 @@ async fn fault(answer: Response, expected: u16) -> Option<String> {
     if media_type.as_ref().is_none_or(|media_type| media_type != "application/problem+json") {
         return Some(format!("{status} as {media_type:?}"));
     }
-    let problem: Value = answer.json().await.ok()?;
+    let problem: Value = match answer.json().await {
+        Ok(problem) => problem,
+        Err(error) => return Some(format!("{status} without its problem: {error:?}")),
+    };
     let is_text = |field: &str| problem[field].as_str().is_some_and(|text| !text.is_empty());
     let is_whole = ["type", "title", "detail"].into_iter().all(is_text) && problem["status"] == expected;
     (!is_whole).then(|| format!("not a whole problem: {problem}"))
@@ -131,7 +131,7 @@ async fn read_to_progress(mut viewer: Viewer) -> Vec<Message> {
 
 /// Says something to the server's socket and gives all that it answers until it hangs up.
 async fn say(server: &Server, text: &str) -> String {
-    let mut connection = TcpStream::connect(server.url.trim_start_matches("http://")).await.unwrap();
+    let mut connection = server.connect().await;
     connection.write_all(text.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
     connection.read_to_end(&mut answer).await.unwrap();

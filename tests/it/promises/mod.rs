@@ -26,7 +26,6 @@ mod refused_bodies;
 mod responder;
 mod shutdown;
 mod silent_logs;
-
 mod slow_connections;
 mod spared_queries;
 mod stopped_midway;

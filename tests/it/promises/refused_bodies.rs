@@ -25,7 +25,7 @@ const FILE: (&str, &str) = ("PUT /api/v1/uploads/d1/file?token=of-nobody", "HTTP
 
 /// A connection on which a body of so many bytes is announced.
 async fn announce(server: &Server, request: &str, bytes: usize) -> TcpStream {
-    let mut connection = TcpStream::connect(server.url.trim_start_matches("http://")).await.unwrap();
+    let mut connection = server.connect().await;
     let head = format!(
         "{request} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {SERVICE_KEY}\r\n\
          Content-Type: application/json\r\nContent-Length: {bytes}\r\n\r\n"
@@ -76,7 +76,7 @@ async fn a_client_that_sends_all_before_it_reads_is_told_why() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_short_one_that_is_refused_does_not_cost_the_connection() {
     let server = Server::start(&KEYS);
-    let mut connection = TcpStream::connect(server.url.trim_start_matches("http://")).await.unwrap();
+    let mut connection = server.connect().await;
     let (request, expected) = FILE;
     let whole = format!("{request} HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello");
 
@@ -98,9 +98,8 @@ async fn one_that_never_ends_is_cut_and_so_is_one_that_falls_silent() {
 
     timeout(SOON, drip(&mut dripping)).await.expect("it is cut");
 
-    let metrics = server.get("/metrics").send().await.unwrap().text().await.unwrap();
     // What is left is the connection that asks.
-    assert!(metrics.contains("\ntidings_connections_open 1\n"), "{metrics}");
+    assert_eq!(server.metric("tidings_connections_open").await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

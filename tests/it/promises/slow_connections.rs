@@ -19,16 +19,12 @@ const LONG_HEAD: usize = 15 * 1_024;
 /// Three times what a first request is given; the test waits for the end, not for the time.
 const SOON: Duration = Duration::from_secs(30);
 
-async fn connect(server: &Server) -> TcpStream {
-    TcpStream::connect(server.url.trim_start_matches("http://")).await.unwrap()
-}
-
 /// Connections that have each sent so much of a head without its end.
 async fn half_heads(server: &Server, bytes: usize) -> Vec<TcpStream> {
     let head = format!("GET /healthz HTTP/1.1\r\nHost: a\r\nX-Long: {}", "x".repeat(bytes));
     let mut connections = Vec::new();
     for _ in 0..CONNECTIONS {
-        let mut connection = connect(server).await;
+        let mut connection = server.connect().await;
         connection.write_all(head.as_bytes()).await.unwrap();
         connections.push(connection);
     }
@@ -60,7 +56,7 @@ async fn ask(connection: &mut TcpStream) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn half_a_head_costs_less_than_32_kib_and_ends_while_others_go_on() {
     let server = Server::start(&KEYS);
-    let mut kept = connect(&server).await;
+    let mut kept = server.connect().await;
     ask(&mut kept).await;
     let stream = server.get("/api/v1/patients/p1/documents/stream").bearer_auth(KEYS[1].1);
     let mut viewer = Viewer::open(stream).await;
@@ -93,7 +89,7 @@ async fn half_a_head_costs_less_than_32_kib_and_ends_while_others_go_on() {
 #[tokio::test]
 async fn a_head_without_an_end_is_refused_and_read_no_further() {
     let server = Server::start(&KEYS);
-    let mut connection = connect(&server).await;
+    let mut connection = server.connect().await;
     let line = format!("X-Long: {}\r\n", "x".repeat(1_000));
 
     let _ = connection.write_all(b"GET /healthz HTTP/1.1\r\nHost: a\r\n").await;
@@ -110,7 +106,7 @@ async fn a_head_without_an_end_is_refused_and_read_no_further() {
 #[tokio::test]
 async fn a_body_that_does_not_come_is_waited_for_so_long_and_no_longer() {
     let server = Server::start(&KEYS);
-    let mut connection = connect(&server).await;
+    let mut connection = server.connect().await;
     let head = format!(
         "POST /api/v1/progress HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {}\r\n\
          Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{{",

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use reqwest::RequestBuilder;
-use tokio::{io::AsyncReadExt, net::TcpStream, time::sleep};
+use tokio::{io::AsyncReadExt, time::sleep};
 
 use super::{accepted, refused};
 use crate::support::{
@@ -150,10 +150,9 @@ async fn what_a_stream_is_answered_instead_holds_no_place() {
 #[tokio::test]
 async fn an_address_holds_so_many_connections() {
     let server = limited("MAX_CONNECTIONS_PER_ADDRESS", "3", &[]);
-    let connect = async || TcpStream::connect(server.url.trim_start_matches("http://")).await.unwrap();
-    let held = [connect().await, connect().await, connect().await];
+    let held = [server.connect().await, server.connect().await, server.connect().await];
 
-    let mut fourth = connect().await;
+    let mut fourth = server.connect().await;
     let answer = tokio::time::timeout(PATIENCE, fourth.read(&mut [0; 1])).await.expect("it is hung up");
     drop(held);
     let begun = Instant::now();

@@ -5,6 +5,7 @@ use reqwest::{
     header::{AUTHORIZATION, HeaderMap, HeaderValue},
 };
 use serde_json::Value;
+use tokio::net::TcpStream;
 
 /// A place that requests are sent to.
 #[derive(Clone)]
@@ -36,6 +37,11 @@ impl Site {
 
     pub fn put(&self, path: &str, body: Vec<u8>) -> RequestBuilder {
         self.http.put(self.find(path)).body(body)
+    }
+
+    /// A bare connection to it, for what no client of HTTP would send.
+    pub async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.url.trim_start_matches("http://")).await.unwrap()
     }
 
     /// Reads one of its numbers, over all labels.

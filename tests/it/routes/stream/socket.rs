@@ -14,7 +14,7 @@ use crate::support::{Server, documents::emit};
 const SOON: Duration = Duration::from_secs(20);
 
 async fn send(server: &Server, text: &str) -> TcpStream {
-    let mut socket = TcpStream::connect(server.url.trim_start_matches("http://")).await.unwrap();
+    let mut socket = server.connect().await;
     socket.write_all(text.as_bytes()).await.unwrap();
     socket
 }
